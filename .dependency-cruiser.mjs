@@ -1,0 +1,79 @@
+/**
+ * The layer rule of the architecture as a check: imports go downwards only,
+ * ui → hypervisor → worker → machine → {translator, isa}; cli → machine.
+ * Types count as imports. Tests may use the layers above none of these rules.
+ */
+const layers = {
+  isa: [],
+  translator: ['isa'],
+  machine: ['translator', 'isa'],
+  worker: ['machine', 'translator', 'isa'],
+  hypervisor: ['worker', 'machine', 'translator', 'isa'],
+  ui: ['hypervisor', 'worker', 'machine', 'translator', 'isa'],
+  cli: ['machine', 'translator', 'isa'],
+};
+const outsideTests = { pathNot: '\\.test\\.tsx?$|^src/isa/generate\\.ts$' };
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+const config = {
+  forbidden: [
+    ...Object.entries(layers).map(([layer, below]) => ({
+      name: `layer-${layer}`,
+      comment: `src/${layer} may import only ${['itself', ...below.map((l) => `src/${l}`)].join(', ')}.`,
+      severity: /** @type {const} */ ('error'),
+      from: { path: `^src/${layer}/`, ...outsideTests },
+      to: {
+        path: '^(src|tests|e2e|tools|guests|bin)/',
+        pathNot: `^src/(${[layer, ...below].join('|')})/`,
+      },
+    })),
+    {
+      name: 'neutral-below',
+      comment: 'isa, translator and machine know neither Node nor any package.',
+      severity: 'error',
+      from: { path: '^src/(isa|translator|machine)/', ...outsideTests },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'] },
+    },
+    {
+      name: 'no-node-in-page',
+      comment: 'The page and its workers run where Node modules do not exist.',
+      severity: 'error',
+      from: { path: '^src/(worker|hypervisor|ui)/', ...outsideTests },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'no-dev-package-in-product',
+      comment: 'The product imports packages of `dependencies` only.',
+      severity: 'error',
+      from: { path: '^src/', ...outsideTests },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'] },
+    },
+    {
+      name: 'no-cycle',
+      comment: 'Modules that import each other in a circle cannot be understood one at a time.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-unresolvable',
+      comment: 'An import must lead somewhere.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)(build|dist|images)/|\\?(worker|raw|url|inline)' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      mainFields: ['module', 'main', 'types'],
+    },
+  },
+};
+
+export default config;
