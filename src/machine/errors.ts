@@ -1,0 +1,18 @@
+/**
+ * Errors that a person can mend. Relies on nothing; whoever shows errors (command line, page) may
+ * print `message` of a UserError as it is: it is a sentence that says what happened, to what, and
+ * what to do. Any other error is a defect of Tabvisor.
+ */
+export class UserError extends Error {
+  override readonly name: string = 'UserError';
+}
+
+/** A machine was asked for something that its state does not allow. */
+export class LifecycleError extends UserError {
+  override readonly name = 'LifecycleError';
+}
+
+/** The sentence of any thrown value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
