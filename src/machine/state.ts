@@ -89,7 +89,11 @@ export function stateOf<T extends object>(
 }
 
 /** The state of a component that consists of others, by name. */
-export function stateOfParts(version: number, parts: Readonly<Record<string, State>>): State {
+export function stateOfParts(
+  version: number,
+  parts: Readonly<Record<string, State>>,
+  options: { restored?: () => void } = {},
+): State {
   const names = Object.keys(parts);
   const state: State = {
     save() {
@@ -107,6 +111,7 @@ export function stateOfParts(version: number, parts: Readonly<Record<string, Sta
       const apply = names.map((name) => parts[name]!.prepare(partsSaved[name], `${where}.${name}`));
       return () => {
         for (const one of apply) one();
+        options.restored?.();
       };
     },
     restore(saved) {
@@ -184,46 +189,47 @@ export function oneOf<T extends string>(...values: readonly T[]): FieldType<T> {
   };
 }
 
-type FixedArray = Uint8Array | Uint16Array | Uint32Array;
+type FixedArray = Uint8Array | Uint32Array;
 
 /** A typed array whose length never changes; restored in place, so views of it stay valid. */
-export function fixedArray<T extends FixedArray>(
+function fixedArray<T extends FixedArray>(
+  make: (buffer: ArrayBuffer) => T,
+  width: number,
   length: number,
-  limit = 0xffff_ffff,
+  limit: number,
 ): FieldType<T> {
   return {
     save: (value) => new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice(),
     parse(saved, where) {
-      // The element type is known only from the array that the field holds; bytes suffice until then.
-      if (!(saved instanceof Uint8Array) || saved.length % length !== 0) {
-        throw new StateError(`${where} must be an array of ${length} elements.`);
+      if (!(saved instanceof Uint8Array) || saved.length !== length * width) {
+        throw new StateError(`${where} must be ${length} numbers of ${width} bytes.`);
       }
-      const width = saved.length / length;
-      const copy = saved.slice();
-      const parsed =
-        width === 4
-          ? new Uint32Array(copy.buffer)
-          : width === 2
-            ? new Uint16Array(copy.buffer)
-            : copy;
-      if (width !== parsed.BYTES_PER_ELEMENT) {
-        throw new StateError(`${where} must be an array of ${length} elements.`);
-      }
+      const parsed = make(saved.slice().buffer);
       if (parsed.some((element) => element > limit)) {
         throw new StateError(`${where} must not hold a number above ${limit}.`);
       }
-      return parsed as T;
+      return parsed;
     },
     assign(parsed, current) {
       current.set(parsed);
       return current;
     },
     vary(value) {
-      const other = value.slice() as T;
-      for (let i = 0; i < length; i++) other[i] = other[i]! < limit ? other[i]! + 1 : 0;
+      const other = make(new Uint8Array(length * width).buffer);
+      for (let i = 0; i < length; i++) other[i] = value[i]! < limit ? value[i]! + 1 : 0;
       return other;
     },
   };
+}
+
+/** `length` bytes, each at most `limit`. */
+export function u8Array(length: number, limit = 0xff): FieldType<Uint8Array> {
+  return fixedArray((buffer) => new Uint8Array(buffer), 1, length, limit);
+}
+
+/** `length` unsigned 32-bit numbers, each at most `limit`. */
+export function u32Array(length: number, limit = 0xffff_ffff): FieldType<Uint32Array> {
+  return fixedArray((buffer) => new Uint32Array(buffer), 4, length, limit);
 }
 
 /** Bytes, at most `limit` of them. */
