@@ -1,0 +1,40 @@
+/**
+ * How far a guest's boot has come, read from what it prints: the kernel's log on the serial port,
+ * then the shell on the virtio console. The text is the guest's and only decides which word the
+ * page shows, and when a command of the address is typed.
+ */
+import type { ConsoleSource } from '../worker/protocol.ts';
+
+export type BootStage = 'kernel' | 'init' | 'shell';
+
+const TAIL = 400;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+const ESCAPE_SEQUENCE = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
+const PROMPT = /[#$%>] ?$/;
+
+export class BootProgress {
+  stage: BootStage = 'kernel';
+  private tail = '';
+  private decoder = new TextDecoder();
+
+  /** Takes output in; returns whether the stage changed. */
+  observe(data: Uint8Array, source: ConsoleSource): boolean {
+    if (this.stage === 'shell') return false;
+    const text = this.decoder.decode(data, { stream: true });
+    this.tail = (this.tail + text).slice(-TAIL);
+    const before = this.stage;
+    if (this.stage === 'kernel' && (source === 'hvc' || this.tail.includes('as init process'))) {
+      this.stage = 'init';
+    }
+    if (source === 'hvc' && PROMPT.test(this.tail.replace(ESCAPE_SEQUENCE, ''))) {
+      this.stage = 'shell';
+    }
+    return this.stage !== before;
+  }
+
+  restart(): void {
+    this.stage = 'kernel';
+    this.tail = '';
+    this.decoder = new TextDecoder();
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The page's end of one worker: an enclosure, the two checked ports, and the commands with a time
+ * limit. A connection lives from one power-on to the power-off; the VM outlives it.
+ */
+import * as Comlink from 'comlink';
+import {
+  type BootConfig,
+  type PageMessage,
+  ReplySchema,
+  type VmApi,
+  type WorkerMessage,
+  WorkerMessageSchema,
+} from '../worker/protocol.ts';
+import { type Enclosure, encloseWorker, FrameRefused, type Isolation, plainWorker } from './frame.ts';
+import { checkedEndpoint, listenChecked } from './guard.ts';
+
+/** A worker that does not answer a command within this time is taken as stuck, in milliseconds. */
+const COMMAND_TIMEOUT_MS = 5000;
+/** Booting copies and compiles tens of megabytes. */
+const BOOT_TIMEOUT_MS = 60_000;
+
+export interface ConnectionEvents {
+  message(message: WorkerMessage): void;
+  /** The worker died or broke the rules; the connection is closed. */
+  lost(reason: string): void;
+}
+
+export class Connection {
+  private closed = false;
+
+  private constructor(
+    private readonly enclosure: Enclosure,
+    private readonly stream: MessagePort,
+    // Held for as long as the connection lives: a collected proxy would hang its caller.
+    private readonly api: Comlink.Remote<VmApi>,
+  ) {}
+
+  static async open(
+    source: ArrayBuffer,
+    name: string,
+    events: ConnectionEvents,
+  ): Promise<Connection> {
+    let connection: Connection | undefined;
+    let ended = false;
+    const end = (reason: string) => {
+      if (ended || connection?.closed) return;
+      ended = true;
+      connection?.close();
+      events.lost(reason);
+    };
+    const violation = (what: string) =>
+      end(`The VM was stopped: its worker broke the rules of the boundary (${what}).`);
+    const failure = (message: string) => end(`The VM's worker failed: ${message}`);
+
+    const wire = () => {
+      const control = new MessageChannel();
+      const stream = new MessageChannel();
+      return { control, stream, ports: { control: control.port2, stream: stream.port2 } };
+    };
+    let ends = wire();
+    const enclosure = await encloseWorker(source, name, ends.ports, failure).catch((error) => {
+      if (!(error instanceof FrameRefused)) throw error;
+      ends = wire();
+      return plainWorker(source, name, ends.ports, failure);
+    });
+    listenChecked(
+      ends.stream.port1,
+      WorkerMessageSchema,
+      (message) => events.message(message),
+      violation,
+    );
+    const api = Comlink.wrap<VmApi>(checkedEndpoint(ends.control.port1, ReplySchema, violation));
+    connection = new Connection(enclosure, ends.stream.port1, api);
+    return connection;
+  }
+
+  get isolation(): Isolation {
+    return this.enclosure.isolation;
+  }
+
+  boot(config: BootConfig): Promise<void> {
+    const transfer = [config.kernel, config.core];
+    if (config.initrd !== undefined) transfer.push(config.initrd);
+    return this.timed(this.api.boot(Comlink.transfer(config, transfer)), BOOT_TIMEOUT_MS);
+  }
+
+  pause(): Promise<void> {
+    return this.timed(this.api.pause());
+  }
+
+  resume(): Promise<void> {
+    return this.timed(this.api.resume());
+  }
+
+  reset(): Promise<void> {
+    return this.timed(this.api.reset());
+  }
+
+  /** Asks the machine to end; it ends in any case when the connection is closed. */
+  powerOff(): Promise<void> {
+    return this.timed(this.api.powerOff(), 1000);
+  }
+
+  send(message: PageMessage): void {
+    if (!this.closed) this.stream.postMessage(message);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.stream.onmessage = null;
+    this.stream.close();
+    this.enclosure.dispose();
+  }
+
+  private async timed(command: Promise<void>, limit = COMMAND_TIMEOUT_MS): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error('The VM does not answer. Power it off to end it.')),
+        limit,
+      );
+    });
+    try {
+      await Promise.race([command, timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * All VMs of the page. The fleet owns them, gives them their ids and names, and offers their views
+ * as one store, so that whoever shows them never touches a worker.
+ */
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import type { Template } from './catalogue.ts';
+import { ImageStore } from './images.ts';
+import { isLive, isPending, Vm, type VmView } from './vm.ts';
+import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
+
+export interface FleetState {
+  readonly vms: readonly VmView[];
+}
+
+export interface NewVms {
+  template: Template;
+  /** Name of one VM, prefix of the names of several; made from the template's when left out. */
+  name?: string | undefined;
+  memory?: number | undefined;
+  count: number;
+  run?: string | undefined;
+}
+
+export class Fleet {
+  readonly store: StoreApi<FleetState> = createStore<FleetState>(() => ({ vms: [] }));
+  readonly images: ImageStore;
+  private readonly assets: WorkerAssets;
+  private readonly vms = new Map<string, Vm>();
+  private nextId = 1;
+
+  constructor(options: { images: URL; assets: WorkerAssetUrls }) {
+    this.images = new ImageStore(options.images);
+    this.assets = new WorkerAssets(options.assets);
+  }
+
+  /** Makes VMs and starts them; returns their ids in order. */
+  create(request: NewVms): string[] {
+    const ids: string[] = [];
+    for (let i = 0; i < request.count; i++) {
+      const id = String(this.nextId++);
+      const vm = new Vm(
+        id,
+        {
+          template: request.template,
+          name: this.freeName(request.name?.trim() ?? '', request.template, request.count > 1),
+          memory: request.memory,
+          run: request.run,
+        },
+        { images: this.images, assets: this.assets },
+        () => this.publish(),
+      );
+      this.vms.set(id, vm);
+      ids.push(id);
+    }
+    this.publish();
+    for (const id of ids) void this.vms.get(id)?.start();
+    return ids;
+  }
+
+  get(id: string): Vm | undefined {
+    return this.vms.get(id);
+  }
+
+  delete(id: string): void {
+    this.vms.get(id)?.dispose();
+    this.vms.delete(id);
+    this.publish();
+  }
+
+  /** Whether closing the page would lose something. */
+  get losesWork(): boolean {
+    return [...this.vms.values()].some(
+      (vm) => isLive(vm.view.status) || isPending(vm.view.status),
+    );
+  }
+
+  private publish(): void {
+    this.store.setState({ vms: [...this.vms.values()].map((vm) => vm.view) });
+  }
+
+  private freeName(wanted: string, template: Template, several: boolean): string {
+    const taken = new Set([...this.vms.values()].map((vm) => vm.view.name));
+    const base = wanted === '' ? template.name : wanted;
+    if (wanted !== '' && !several && !taken.has(wanted)) return wanted;
+    for (let n = 1; ; n++) {
+      const name = `${base}-${n}`;
+      if (!taken.has(name)) return name;
+    }
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * Guest images on the page's side: downloaded compressed with progress, unpacked, verified against
+ * the manifest, kept in the Cache API for the next visit and for offline use. Relies on a folder of
+ * images below the page; guarantees that nothing unverified is handed out.
+ */
+import * as v from 'valibot';
+import {
+  CatalogueSchema,
+  type ImageFile,
+  type Manifest,
+  ManifestSchema,
+  type Template,
+} from './catalogue.ts';
+
+const CACHE_NAME = 'tabvisor-images-1';
+/** Unpacked images are kept this long for the next VM of the same template, in milliseconds. */
+const KEEP_UNPACKED_MS = 60_000;
+
+export type Progress = (loaded: number, total: number) => void;
+
+export interface LoadedImages {
+  manifest: Manifest;
+  kernel: ArrayBuffer;
+  initrd?: ArrayBuffer;
+}
+
+interface Load {
+  promise: Promise<LoadedImages>;
+  listeners: Set<Progress>;
+  loaded: number;
+  total: number;
+}
+
+export class ImageStore {
+  private readonly loads = new Map<string, Load>();
+
+  constructor(private readonly folder: URL) {}
+
+  /** The templates that there are. */
+  async templates(): Promise<Template[]> {
+    const url = new URL('index.json', this.folder);
+    return (await this.json(url, CatalogueSchema)).templates;
+  }
+
+  async manifest(template: Template): Promise<Manifest> {
+    return this.json(new URL(template.manifest, this.folder), ManifestSchema);
+  }
+
+  /**
+   * The images of a template. Several VMs that start together share one download; the buffers are
+   * shared as well, so hand copies to whoever takes them over.
+   */
+  async load(template: Template, progress: Progress): Promise<LoadedImages> {
+    let load = this.loads.get(template.name);
+    if (load === undefined) {
+      load = this.startLoad(template);
+      this.loads.set(template.name, load);
+    }
+    load.listeners.add(progress);
+    if (load.total > 0) progress(load.loaded, load.total);
+    try {
+      return await load.promise;
+    } finally {
+      load.listeners.delete(progress);
+    }
+  }
+
+  private startLoad(template: Template): Load {
+    const load: Load = {
+      promise: Promise.resolve(null as never),
+      listeners: new Set(),
+      loaded: 0,
+      total: 0,
+    };
+    load.promise = this.fetchImages(template, (loaded, total) => {
+      load.loaded = loaded;
+      load.total = total;
+      for (const listener of load.listeners) listener(loaded, total);
+    });
+    const forget = () => {
+      if (this.loads.get(template.name) === load) this.loads.delete(template.name);
+    };
+    load.promise.then(() => setTimeout(forget, KEEP_UNPACKED_MS), forget);
+    return load;
+  }
+
+  private async fetchImages(template: Template, progress: Progress): Promise<LoadedImages> {
+    const manifest = await this.manifest(template);
+    const base = new URL(template.manifest, this.folder);
+    const files = manifest.initrd ? [manifest.kernel, manifest.initrd] : [manifest.kernel];
+    const sizes = files.map((file) => file.gz?.size ?? file.size);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    const loaded = files.map(() => 0);
+    progress(0, total);
+    const [kernel, initrd] = await Promise.all(
+      files.map((file, index) =>
+        this.file(base, file, (bytes) => {
+          loaded[index] = Math.min(bytes, sizes[index] ?? 0);
+          progress(
+            loaded.reduce((sum, size) => sum + size, 0),
+            total,
+          );
+        }),
+      ),
+    );
+    if (kernel === undefined) throw new Error('The template names no kernel.');
+    return initrd === undefined ? { manifest, kernel } : { manifest, kernel, initrd };
+  }
+
+  private async file(
+    base: URL,
+    file: ImageFile,
+    progress: (bytes: number) => void,
+  ): Promise<ArrayBuffer> {
+    const wire = file.gz ?? file;
+    const url = new URL(wire.file, base);
+    // The hash in the key: a newer image is never mistaken for an older one.
+    const key = `${url.href}?sha256=${wire.sha256}`;
+    const cache = await openCache();
+    const cached = await cache?.match(key);
+    if (cached !== undefined) {
+      const bytes = await cached.arrayBuffer();
+      const unpacked = await unpack(bytes, file).catch(() => undefined);
+      if (unpacked !== undefined && (await matches(unpacked, file))) {
+        progress(wire.size);
+        return unpacked;
+      }
+      await cache?.delete(key);
+    }
+    const bytes = await download(url, wire.size, file.size, progress);
+    const unpacked = await unpack(bytes, file);
+    if (!(await matches(unpacked, file))) {
+      throw new Error(
+        `${wire.file} does not match its manifest: the server sent something else. Try again, or build the images anew.`,
+      );
+    }
+    // A full disk must not keep the VM from starting.
+    await cache
+      ?.put(key, new Response(bytes, { headers: { 'Content-Type': 'application/octet-stream' } }))
+      .catch(() => {});
+    return unpacked;
+  }
+
+  /** Small descriptions: from the network when it is there, otherwise the last that was seen. */
+  private async json<Schema extends v.BaseSchema<unknown, unknown, v.BaseIssue<unknown>>>(
+    url: URL,
+    schema: Schema,
+  ): Promise<v.InferOutput<Schema>> {
+    const cache = await openCache();
+    const response = await fetchOrThrow(url).catch(async (error: unknown) => {
+      const cached = await cache?.match(url.href);
+      if (cached === undefined) throw error;
+      return cached;
+    });
+    const copy = response.clone();
+    const parsed = v.safeParse(schema, await response.json().catch(() => undefined));
+    if (!parsed.success) {
+      throw new Error(
+        `${nameOf(url)} is not a valid description of guest images: ${parsed.issues[0].message}. Build the images anew.`,
+      );
+    }
+    await cache?.put(url.href, copy).catch(() => {});
+    return parsed.output;
+  }
+}
+
+function nameOf(url: URL): string {
+  return url.pathname.split('/').slice(-2).join('/');
+}
+
+/** The Cache API is missing in insecure contexts, and may be forbidden. */
+async function openCache(): Promise<Cache | undefined> {
+  try {
+    return await caches.open(CACHE_NAME);
+  } catch {
+    return undefined;
+  }
+}
+
+async function fetchOrThrow(url: URL): Promise<Response> {
+  const response = await fetch(url, { cache: 'no-cache' }).catch(() => {
+    throw new Error(`${nameOf(url)} could not be downloaded: the network or the server is away.`);
+  });
+  if (!response.ok) {
+    throw new Error(
+      `${nameOf(url)} could not be downloaded: the server answered ${response.status} ${response.statusText}.`,
+    );
+  }
+  return response;
+}
+
+/** Reads a body with progress; refuses to hold more than the manifest promised. */
+async function download(
+  url: URL,
+  wireSize: number,
+  unpackedSize: number,
+  progress: (bytes: number) => void,
+): Promise<ArrayBuffer> {
+  const response = await fetchOrThrow(url);
+  // A server may undo the compression by itself (Content-Encoding), hence the second limit.
+  const limit = Math.max(wireSize, unpackedSize);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let received = 0;
+  const reader = response.body?.getReader();
+  if (reader === undefined) throw new Error(`${nameOf(url)} came without content.`);
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => {
+      throw new Error(`The download of ${nameOf(url)} broke off after ${received} bytes.`);
+    });
+    if (done) break;
+    received += value.length;
+    if (received > limit) {
+      await reader.cancel();
+      throw new Error(`${nameOf(url)} is larger than its manifest says.`);
+    }
+    chunks.push(value);
+    progress(received);
+  }
+  return concatenate(chunks, received);
+}
+
+async function unpack(bytes: ArrayBuffer, file: ImageFile): Promise<ArrayBuffer> {
+  const head = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
+  const packed = file.gz !== undefined && head[0] === 0x1f && head[1] === 0x8b;
+  if (!packed) return bytes;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > file.size) throw new Error(`${file.file} is larger than its manifest says.`);
+    chunks.push(value);
+  }
+  return concatenate(chunks, size);
+}
+
+function concatenate(chunks: readonly Uint8Array[], size: number): ArrayBuffer {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole.buffer;
+}
+
+async function matches(bytes: ArrayBuffer, file: ImageFile): Promise<boolean> {
+  if (bytes.byteLength !== file.size) return false;
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === file.sha256;
+}

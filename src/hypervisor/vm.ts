@@ -1,0 +1,330 @@
+/**
+ * One virtual machine as the page knows it: what it was made from, its life cycle across power-ons,
+ * its console and its figures. It owns at most one connection to a worker. Every change is told to
+ * the owner as a new, immutable view.
+ */
+import type { Figures, GuestState, WorkerMessage } from '../worker/protocol.ts';
+import { BootProgress, type BootStage } from './boot-progress.ts';
+import type { Template } from './catalogue.ts';
+import { Connection } from './connection.ts';
+import { ConsoleStream } from './console-stream.ts';
+import { sharedMemoryAvailable } from './features.ts';
+import type { Isolation } from './frame.ts';
+import type { ImageStore } from './images.ts';
+import type { WorkerAssets } from './worker-assets.ts';
+
+export type VmStatus =
+  | 'downloading'
+  | 'starting'
+  | 'booting'
+  | 'running'
+  | 'paused'
+  | 'off'
+  | 'crashed'
+  | 'failed';
+
+export interface VmView {
+  readonly id: string;
+  readonly name: string;
+  readonly template: Template;
+  /** Guest RAM in bytes; undefined until the template's default is known. */
+  readonly memory: number | undefined;
+  readonly status: VmStatus;
+  /** Why it is off, crashed or failed: a sentence. */
+  readonly reason: string | undefined;
+  readonly download: { loaded: number; total: number } | undefined;
+  readonly bootStage: BootStage;
+  /** Time of the last power-on, by `performance.now()`. */
+  readonly startedAt: number | undefined;
+  /** Seconds from power-on to the shell. */
+  readonly bootSeconds: number | undefined;
+  readonly figures: Figures | undefined;
+  /** Processor share of the last minute, oldest first, 0 to 1. */
+  readonly history: readonly number[];
+  /** A command is under way. */
+  readonly busy: boolean;
+  /** The worker has not been heard of for a while. */
+  readonly silent: boolean;
+  readonly isolation: Isolation | undefined;
+  /** Title that the guest set for its terminal. */
+  readonly title: string;
+}
+
+export interface VmSpecification {
+  template: Template;
+  name: string;
+  /** Bytes; the template's default when left out. */
+  memory?: number | undefined;
+  /** Typed when the shell is up. */
+  run?: string | undefined;
+}
+
+export interface VmSurroundings {
+  images: ImageStore;
+  assets: WorkerAssets;
+}
+
+const HISTORY = 60;
+/** Figures come every second; after this long without any the VM is shown as not answering. */
+const SILENCE_MS = 6000;
+/** The prompt must have stood this long before a command is typed, in milliseconds. */
+const PROMPT_SETTLES_MS = 120;
+
+export function isLive(status: VmStatus): boolean {
+  return status === 'booting' || status === 'running' || status === 'paused';
+}
+
+export function isPending(status: VmStatus): boolean {
+  return status === 'downloading' || status === 'starting';
+}
+
+export class Vm {
+  view: VmView;
+  readonly console: ConsoleStream;
+  private connection: Connection | undefined;
+  private readonly progress = new BootProgress();
+  private silence: ReturnType<typeof setTimeout> | undefined;
+  private size = { columns: 80, rows: 24 };
+  private run: string | undefined;
+  /** Counts power-ons: what a former one still has to say is dropped. */
+  private generation = 0;
+
+  constructor(
+    id: string,
+    private readonly specification: VmSpecification,
+    private readonly surroundings: VmSurroundings,
+    private readonly changed: (view: VmView) => void,
+  ) {
+    this.console = new ConsoleStream((bytes) =>
+      this.connection?.send({ type: 'acknowledge', bytes }),
+    );
+    this.run = specification.run;
+    this.view = {
+      id,
+      name: specification.name,
+      template: specification.template,
+      memory: specification.memory,
+      status: 'off',
+      reason: undefined,
+      download: undefined,
+      bootStage: 'kernel',
+      startedAt: undefined,
+      bootSeconds: undefined,
+      figures: undefined,
+      history: [],
+      busy: false,
+      silent: false,
+      isolation: undefined,
+      title: '',
+    };
+  }
+
+  /** Downloads what is missing and powers on. Never rejects: failures are the VM's state. */
+  async start(): Promise<void> {
+    if (isLive(this.view.status) || isPending(this.view.status)) return;
+    const generation = ++this.generation;
+    const current = () => this.generation === generation;
+    this.update({
+      status: 'downloading',
+      reason: undefined,
+      download: { loaded: 0, total: 0 },
+      history: [],
+      figures: undefined,
+      bootSeconds: undefined,
+      silent: false,
+    });
+    try {
+      const shared = sharedMemoryAvailable();
+      const [images, source, core] = await Promise.all([
+        this.surroundings.images.load(this.specification.template, (loaded, total) => {
+          if (current()) this.update({ download: { loaded, total } });
+        }),
+        this.surroundings.assets.worker(),
+        this.surroundings.assets.core(shared),
+      ]);
+      if (!current()) return;
+      const { manifest } = images;
+      const memory = this.specification.memory ?? manifest.memory.default;
+      this.update({ status: 'starting', download: undefined, memory });
+      const connection = await Connection.open(source.slice(0), this.view.name, {
+        message: (message) => {
+          if (current()) this.receive(message);
+        },
+        lost: (reason) => {
+          if (current()) this.end('crashed', reason);
+        },
+      });
+      if (!current()) return connection.close();
+      this.connection = connection;
+      this.console.restart();
+      this.progress.restart();
+      await connection.boot({
+        memory,
+        kernel: images.kernel.slice(0),
+        ...(images.initrd === undefined ? {} : { initrd: images.initrd.slice(0) }),
+        append: manifest.append,
+        core: core.slice(0),
+        shared,
+        ...this.size,
+      });
+      if (current()) this.update({ isolation: connection.isolation });
+    } catch (error) {
+      if (current()) this.end('failed', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async pause(): Promise<void> {
+    await this.command((connection) => connection.pause());
+  }
+
+  async resume(): Promise<void> {
+    await this.command((connection) => connection.resume());
+  }
+
+  async reset(): Promise<void> {
+    await this.command(async (connection) => {
+      this.console.note('Reset');
+      this.progress.restart();
+      this.update({
+        status: 'booting',
+        bootStage: 'kernel',
+        startedAt: performance.now(),
+        bootSeconds: undefined,
+      });
+      await connection.reset();
+    });
+  }
+
+  /** Cuts the power: also a VM that does not answer ends. */
+  async powerOff(): Promise<void> {
+    const connection = this.connection;
+    if (connection !== undefined) {
+      this.update({ busy: true });
+      await connection.powerOff().catch(() => {});
+    }
+    this.end('off', 'Powered off.');
+  }
+
+  input(data: Uint8Array): void {
+    this.connection?.send({ type: 'input', data });
+  }
+
+  resize(columns: number, rows: number): void {
+    this.size = { columns, rows };
+    this.connection?.send({ type: 'resize', columns, rows });
+  }
+
+  setTitle(title: string): void {
+    this.update({ title: title.slice(0, 200) });
+  }
+
+  dispose(): void {
+    this.generation++;
+    this.disconnect();
+    this.console.detach();
+  }
+
+  private async command(action: (connection: Connection) => Promise<void>): Promise<void> {
+    const connection = this.connection;
+    if (connection === undefined || this.view.busy) return;
+    this.update({ busy: true });
+    try {
+      await action(connection);
+    } catch (error) {
+      if (this.connection === connection) {
+        this.update({ reason: error instanceof Error ? error.message : String(error) });
+      }
+    } finally {
+      this.update({ busy: false });
+    }
+  }
+
+  private receive(message: WorkerMessage): void {
+    this.heard();
+    if (message.type === 'output') {
+      if (!this.console.receive(message.data)) {
+        this.end(
+          'crashed',
+          'The VM was stopped: its worker sent console output that nobody asked for.',
+        );
+        return;
+      }
+      if (this.progress.observe(message.data, message.source)) this.progressed();
+    } else if (message.type === 'figures') {
+      this.update({
+        figures: message.figures,
+        history: [...this.view.history.slice(1 - HISTORY), message.figures.busy],
+      });
+    } else {
+      this.guestState(message.state);
+    }
+  }
+
+  private guestState(state: GuestState): void {
+    if (state.kind === 'running') {
+      const startedAt = isPending(this.view.status) ? performance.now() : this.view.startedAt;
+      const status = this.progress.stage === 'shell' ? 'running' : 'booting';
+      this.update({ status, startedAt, reason: undefined, bootStage: this.progress.stage });
+    } else if (state.kind === 'paused') {
+      this.update({ status: 'paused' });
+    } else if (state.kind === 'off' || state.kind === 'destroyed') {
+      this.end('off', state.reason ?? 'The guest powered off.');
+    } else if (state.kind === 'crashed') {
+      this.end('crashed', state.reason ?? 'The machine stopped for an unknown reason.');
+    }
+  }
+
+  private progressed(): void {
+    const { stage } = this.progress;
+    this.update({ bootStage: stage });
+    if (stage !== 'shell') return;
+    const startedAt = this.view.startedAt ?? performance.now();
+    this.update({
+      bootSeconds: (performance.now() - startedAt) / 1000,
+      ...(this.view.status === 'booting' ? { status: 'running' as const } : {}),
+    });
+    const command = this.run;
+    if (command === undefined) return;
+    this.run = undefined;
+    const generation = this.generation;
+    setTimeout(() => {
+      if (this.generation !== generation) return;
+      this.input(new TextEncoder().encode(`${command}\r`));
+    }, PROMPT_SETTLES_MS);
+  }
+
+  private heard(): void {
+    clearTimeout(this.silence);
+    if (this.view.silent) this.update({ silent: false });
+    this.silence = setTimeout(() => {
+      if (isLive(this.view.status)) this.update({ silent: true });
+    }, SILENCE_MS);
+  }
+
+  private end(status: 'off' | 'crashed' | 'failed', reason: string): void {
+    this.generation++;
+    this.disconnect();
+    if (status !== 'failed') this.console.note(reason.replace(/\.$/, ''));
+    this.update({
+      status,
+      reason,
+      download: undefined,
+      busy: false,
+      silent: false,
+      startedAt: undefined,
+      figures: undefined,
+      history: [],
+    });
+  }
+
+  private disconnect(): void {
+    clearTimeout(this.silence);
+    this.connection?.close();
+    this.connection = undefined;
+  }
+
+  private update(change: Partial<VmView>): void {
+    this.view = { ...this.view, ...change };
+    this.changed(this.view);
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * What a machine gets from its surroundings when it runs in a Web Worker: clocks, entropy, a turn
+ * of the event loop between slices, and sleep that input can end. Relies on nothing that a worker
+ * of an opaque origin lacks.
+ */
+
+/** `getRandomValues` refuses more than this at once. */
+const ENTROPY_CHUNK = 65536;
+
+/**
+ * A macrotask without the four milliseconds that nested timers are clamped to: messages that
+ * arrived meanwhile are handled before it resolves.
+ */
+function eventLoopTurn(): () => Promise<void> {
+  const channel = new MessageChannel();
+  let resume: (() => void)[] = [];
+  channel.port1.onmessage = () => {
+    const ready = resume;
+    resume = [];
+    for (const resolve of ready) resolve();
+  };
+  return () =>
+    new Promise((resolve) => {
+      resume.push(resolve);
+      channel.port2.postMessage(0);
+    });
+}
+
+export function workerHost(room: () => Promise<void>) {
+  const turn = eventLoopTurn();
+  return {
+    now: () => performance.now(),
+    wallClock: () => Date.now(),
+    entropy(into: Uint8Array): void {
+      // A view of shared memory is refused: fill a copy.
+      for (let at = 0; at < into.length; at += ENTROPY_CHUNK) {
+        const part = new Uint8Array(Math.min(ENTROPY_CHUNK, into.length - at));
+        into.set(crypto.getRandomValues(part), at);
+      }
+    },
+    async turn(): Promise<void> {
+      await turn();
+      await room();
+    },
+    sleep(ms: number): { done: Promise<void>; wake(): void } {
+      let wake = () => {};
+      const done = new Promise<void>((resolve) => {
+        const timer = Number.isFinite(ms) ? setTimeout(resolve, Math.max(0, ms)) : undefined;
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      return { done, wake };
+    },
+  };
+}

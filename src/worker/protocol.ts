@@ -1,0 +1,112 @@
+/**
+ * What the page and a VM's worker say to each other. The schemas are the one definition: the page
+ * checks with them every message that comes from a worker, because a guest that broke out of the
+ * core may say anything; the types that both sides use are inferred from them. Commands go over
+ * one port (comlink), console and events over a second one. Only ArrayBuffers and MessagePorts
+ * cross: shared memory and modules do not pass the edge of an isolated frame.
+ */
+import * as v from 'valibot';
+
+/** Bytes of console output that may be under way without the page's acknowledgement. */
+export const OUTPUT_WINDOW = 128 * 1024;
+/** Largest single message of console output, in bytes. */
+export const OUTPUT_CHUNK = 32 * 1024;
+/** Largest text (a reason, an error) that the page accepts from a worker, in UTF-16 units. */
+export const TEXT_LIMIT = 2000;
+/** Interval between two reports of a VM's figures, in milliseconds. */
+export const STATS_INTERVAL_MS = 1000;
+
+const Text = v.pipe(v.string(), v.maxLength(TEXT_LIMIT));
+const Count = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+const MachineStateSchema = v.strictObject({
+  kind: v.picklist(['created', 'running', 'paused', 'off', 'crashed', 'destroyed']),
+  reason: v.optional(Text),
+  exitCode: v.optional(v.pipe(v.number(), v.integer())),
+});
+export type GuestState = v.InferOutput<typeof MachineStateSchema>;
+
+const FiguresSchema = v.strictObject({
+  /** Share of one processor that the VM used since the last report, 0 to 1. */
+  busy: v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(1)),
+  /** Guest RAM that has been touched, in bytes. */
+  memoryInUse: Count,
+  instructions: Count,
+  /** Million instructions a second since the last report. */
+  mips: Count,
+});
+export type Figures = v.InferOutput<typeof FiguresSchema>;
+
+const ConsoleSourceSchema = v.picklist(['serial', 'hvc']);
+export type ConsoleSource = v.InferOutput<typeof ConsoleSourceSchema>;
+
+/** Worker → page, on the stream port. */
+export const WorkerMessageSchema = v.variant('type', [
+  v.strictObject({
+    type: v.literal('output'),
+    source: ConsoleSourceSchema,
+    data: v.pipe(
+      v.instance(Uint8Array),
+      v.check((data) => data.byteLength <= OUTPUT_CHUNK, 'a console chunk is too long'),
+      v.check(
+        (data) => data.buffer instanceof ArrayBuffer && data.buffer.byteLength <= OUTPUT_CHUNK,
+        'a console chunk drags a larger buffer along',
+      ),
+    ),
+  }),
+  v.strictObject({ type: v.literal('state'), state: MachineStateSchema }),
+  v.strictObject({ type: v.literal('figures'), figures: FiguresSchema }),
+]);
+export type WorkerMessage = v.InferOutput<typeof WorkerMessageSchema>;
+
+/** Page → worker, on the stream port. The page is trusted: these are types only. */
+export type PageMessage =
+  | { type: 'input'; data: Uint8Array }
+  | { type: 'acknowledge'; bytes: number }
+  | { type: 'resize'; columns: number; rows: number };
+
+/** What comlink may carry from a worker: nothing, or an error's text. */
+export const ReplySchema = v.variant('type', [
+  v.object({
+    id: v.pipe(v.string(), v.maxLength(128)),
+    type: v.literal('RAW'),
+    value: v.optional(v.undefined()),
+  }),
+  v.object({
+    id: v.pipe(v.string(), v.maxLength(128)),
+    type: v.literal('HANDLER'),
+    name: v.literal('throw'),
+    value: v.object({
+      isError: v.literal(true),
+      value: v.object({ message: Text, name: Text }),
+    }),
+  }),
+]);
+
+export interface BootConfig {
+  /** Guest RAM in bytes. */
+  memory: number;
+  kernel: ArrayBuffer;
+  initrd?: ArrayBuffer;
+  append: string;
+  /** Bytes of the CPU core's WebAssembly module, of the build that `shared` names. */
+  core: ArrayBuffer;
+  shared: boolean;
+  columns: number;
+  rows: number;
+}
+
+/** The commands of one VM. Each resolves with nothing when it is done, or rejects with a sentence. */
+export interface VmApi {
+  boot(config: BootConfig): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  reset(): Promise<void>;
+  powerOff(): Promise<void>;
+}
+
+/** The first message a worker gets: the two ports that it will ever talk to. */
+export interface VmPorts {
+  control: MessagePort;
+  stream: MessagePort;
+}

@@ -1,0 +1,167 @@
+/**
+ * Serves one VM over two ports: commands by comlink, console and events by messages. Relies on a
+ * factory for the machine, so that tests can serve another one. Guarantees that nothing throws out
+ * of the worker: what fails becomes a rejected command or a state with a reason.
+ */
+import * as Comlink from 'comlink';
+import { workerHost } from './host.ts';
+import { OutputStream } from './output-stream.ts';
+import {
+  type BootConfig,
+  type ConsoleSource,
+  type Figures,
+  type GuestState,
+  type PageMessage,
+  STATS_INTERVAL_MS,
+  TEXT_LIMIT,
+  type VmApi,
+  type VmPorts,
+  type WorkerMessage,
+} from './protocol.ts';
+
+/** What this file needs of a machine. */
+export interface ServedMachine {
+  start(): void;
+  pause(): void | Promise<void>;
+  resume(): void | Promise<void>;
+  reset(): void | Promise<void>;
+  powerOff(): void | Promise<void>;
+  readonly state: GuestState;
+  onState(listener: (state: GuestState) => void): unknown;
+  onConsole(listener: (data: Uint8Array, source: ConsoleSource) => void): unknown;
+  consoleInput(data: Uint8Array): void;
+  resize(columns: number, rows: number): void;
+  /** Totals since the start. */
+  figures(): { instructions: number; idleSeconds: number; ramBytes: number };
+}
+
+export type Host = ReturnType<typeof workerHost>;
+export type MachineFactory = (
+  config: BootConfig,
+  core: WebAssembly.Module,
+  host: Host,
+) => Promise<ServedMachine>;
+
+function clip(text: string): string {
+  return text.length <= TEXT_LIMIT ? text : `${text.slice(0, TEXT_LIMIT - 1)}…`;
+}
+
+function sentence(error: unknown): string {
+  return clip(error instanceof Error ? error.message : String(error));
+}
+
+/** Waits for the page's first message, which brings the ports, and serves the VM on them. */
+export function serveVm(createMachine: MachineFactory): void {
+  globalThis.addEventListener(
+    'message',
+    (event: Event) => {
+      const ports = (event as MessageEvent<VmPorts>).data;
+      new VmServer(createMachine, ports);
+    },
+    { once: true },
+  );
+}
+
+class VmServer implements VmApi {
+  private machine: ServedMachine | undefined;
+  private readonly output: OutputStream;
+  private readonly stream: MessagePort;
+
+  constructor(
+    private readonly createMachine: MachineFactory,
+    ports: VmPorts,
+  ) {
+    this.stream = ports.stream;
+    this.output = new OutputStream((source, data) =>
+      this.send({ type: 'output', source, data }, [data.buffer]),
+    );
+    this.stream.onmessage = (event: MessageEvent<PageMessage>) => this.receive(event.data);
+    // Only these names are served; what comlink could otherwise reach of this object stays private.
+    const api: VmApi = {
+      boot: (config) => this.boot(config),
+      pause: () => this.pause(),
+      resume: () => this.resume(),
+      reset: () => this.reset(),
+      powerOff: () => this.powerOff(),
+    };
+    Comlink.expose(api, ports.control);
+  }
+
+  async boot(config: BootConfig): Promise<void> {
+    if (this.machine !== undefined) throw new Error('This worker already runs a machine.');
+    const host = workerHost(() => this.output.room());
+    const core = await WebAssembly.compile(config.core);
+    const machine = await this.createMachine(config, core, host);
+    this.machine = machine;
+    machine.onConsole((data, source) => this.output.push(data, source));
+    machine.onState((state) => this.report(state));
+    machine.resize(config.columns, config.rows);
+    this.reportFigures(machine);
+    machine.start();
+  }
+
+  async pause(): Promise<void> {
+    await this.running().pause();
+  }
+
+  async resume(): Promise<void> {
+    await this.running().resume();
+  }
+
+  async reset(): Promise<void> {
+    await this.running().reset();
+  }
+
+  async powerOff(): Promise<void> {
+    await this.running().powerOff();
+  }
+
+  private running(): ServedMachine {
+    if (this.machine === undefined) throw new Error('The machine has not been created yet.');
+    return this.machine;
+  }
+
+  private receive(message: PageMessage): void {
+    try {
+      if (message.type === 'acknowledge') this.output.acknowledge(message.bytes);
+      else if (message.type === 'input') this.machine?.consoleInput(message.data);
+      else this.machine?.resize(message.columns, message.rows);
+    } catch (error) {
+      this.report({ kind: 'crashed', reason: sentence(error) });
+    }
+  }
+
+  private report(state: GuestState): void {
+    const message: GuestState = { kind: state.kind };
+    if (state.reason !== undefined) message.reason = clip(state.reason);
+    if (state.exitCode !== undefined) message.exitCode = Math.trunc(state.exitCode);
+    this.send({ type: 'state', state: message });
+  }
+
+  private reportFigures(machine: ServedMachine): void {
+    let lastTime = performance.now();
+    let last = machine.figures();
+    const timer = setInterval(() => {
+      if (machine.state.kind === 'destroyed') return clearInterval(timer);
+      const now = performance.now();
+      const current = machine.figures();
+      const seconds = Math.max(1e-3, (now - lastTime) / 1000);
+      const running = machine.state.kind === 'running';
+      const instructions = Math.max(0, current.instructions - last.instructions);
+      const idle = current.idleSeconds - last.idleSeconds;
+      const figures: Figures = {
+        busy: running ? Math.min(1, Math.max(0, 1 - idle / seconds)) : 0,
+        memoryInUse: current.ramBytes,
+        instructions: current.instructions,
+        mips: instructions / seconds / 1e6,
+      };
+      lastTime = now;
+      last = current;
+      this.send({ type: 'figures', figures });
+    }, STATS_INTERVAL_MS);
+  }
+
+  private send(message: WorkerMessage, transfer: Transferable[] = []): void {
+    this.stream.postMessage(message, transfer);
+  }
+}
