@@ -1,0 +1,37 @@
+/**
+ * Where the parts of a machine sit in guest-physical memory: the places of QEMU's `-M virt`, so the
+ * same bare-metal programs run on both. The one definition; devices themselves do not know.
+ */
+export { RAM_BASE } from './memory.ts';
+
+export const MemoryMap = {
+  syscon: 0x0010_0000,
+  rtc: 0x0010_1000,
+  mswi: 0x0200_0000,
+  mtimer: 0x0200_4000,
+  sswi: 0x02f0_0000,
+  plic: 0x0c00_0000,
+  uart: 0x1000_0000,
+  virtio: 0x1000_1000,
+} as const;
+
+export const VIRTIO_STRIDE = 0x1000;
+export const VIRTIO_SLOTS = 8;
+
+/** Interrupt sources at the PLIC. */
+export const Irq = { virtio: 1, uart: 10, rtc: 11 } as const;
+
+/** Disks take the first slots, where course kernels look for them; the rest is at the end. */
+export const VirtioSlot = { disks: 0, entropy: 6, console: 7 } as const;
+export const DISKS_MAX = VirtioSlot.entropy - VirtioSlot.disks;
+
+/** Ticks of `time` and mtime in a second. */
+export const TIMEBASE_HZ = 10_000_000;
+
+export const MIB = 1 << 20;
+/** RAM of a machine: the least for bare metal, the least for a Linux kernel, the most. */
+export const MEMORY_MIN = MIB;
+export const MEMORY_MIN_LINUX = 96 * MIB;
+export const MEMORY_MAX = 2048 * MIB;
+/** RAM is a whole number of WebAssembly pages. */
+export const MEMORY_STEP = 65536;
