@@ -1,5 +1,5 @@
 /**
- * Builds the CPU core: runs the instruction table's generator (src/isa/generate.ts writes
+ * Builds the CPU core: runs the instruction table's generator (tools/generate writes
  * wasm/generated), then AssemblyScript's compiler for both kinds of memory (wasm/asconfig.json holds
  * its options). Guarantees build/core.wasm and build/core-shared.wasm that match the sources; does
  * nothing when they already do. Relies on node_modules.
@@ -19,7 +19,7 @@ import { filesUnder, fingerprint, isFresh, isSource } from './lib/fingerprint.mj
 import { withLock } from './lib/lock.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const generator = join(root, 'src/isa/generate.ts');
+const generator = join(root, 'tools/generate/main.ts');
 const stamp = join(root, 'build/core.stamp');
 const outputs = ['plain', 'shared'].map((target) => ({
   target,
@@ -29,7 +29,9 @@ const outputs = ['plain', 'shared'].map((target) => ({
 function currentKey() {
   const files = [
     ...filesUnder(join(root, 'wasm'), (file) => isSource(file) && !file.includes('/generated/')),
-    ...filesUnder(join(root, 'src/isa'), isSource),
+    ...['src/isa', 'src/core', 'tools/generate'].flatMap((part) =>
+      filesUnder(join(root, part), isSource),
+    ),
     fileURLToPath(import.meta.url),
   ];
   const compiler = join(root, 'node_modules/assemblyscript/package.json');
