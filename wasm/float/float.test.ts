@@ -194,6 +194,20 @@ function nudge(f: Format, x: bigint, by: number): bigint {
   return BigInt.asUintN(f.width, x + BigInt(by));
 }
 
+/**
+ * Operands of a fused multiply-add whose exact result is beside the midpoint of two floats, by so
+ * little (the error of a reciprocal) that a first rounding to more bits would land on it.
+ */
+function besideMidpoint(random: Random, f: Format): bigint[] {
+  const one = BigInt(f.emax) << BigInt(f.precision - 1);
+  const k = (f.precision >> 1) + random.below(3) - 1;
+  const x = one + (1n << BigInt(f.precision - 1 - k));
+  const reciprocal = arithmetic('div', f, 'RNE', [one, x]).bits;
+  const halfUlp = BigInt(f.precision) << BigInt(f.precision - 1);
+  const sign = random.below(2) === 1 ? signOf(f) : 0n;
+  return [(x - halfUlp) | sign, reciprocal, random.float(f, 0, 0)];
+}
+
 /** Operands of one case; several strategies, each of which aims at one thing that can go wrong. */
 function randomOperands(random: Random, operation: Arithmetic, f: Format): bigint[] {
   const strategy = random.below(4);
@@ -235,6 +249,7 @@ function randomOperands(random: Random, operation: Arithmetic, f: Format): bigin
         return [a, b, nudge(f, nearest('mul', a, b) ^ signOf(f), few())];
       }
       if (strategy === 1) return [a, b, random.float(f, 0, 2 * f.precision + 4)];
+      if (random.below(2) === 0) return besideMidpoint(random, f);
       const limit = random.pick([0, f.emin, f.emin - 10, f.emin - f.precision, f.emax]);
       const x = random.float(f, limit >> 1, 1);
       const y = random.float(f, limit - (limit >> 1), 1);

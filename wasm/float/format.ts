@@ -86,7 +86,7 @@ export function quietened<B>(a: B, b: B): B {
 /** Exponent of a finite number; that of zero is below all others. */
 export function exponent<B>(a: B): i32 {
   const m = magnitude<B>(a);
-  const biased = <i32>(m >> (<B>(precision<B>() - 1)));
+  const biased = <i32>(m >> <B>(precision<B>() - 1));
   if (biased != 0) return biased - bias<B>();
   return 65 - <i32>clz<u64>(<u64>m) - bias<B>() - precision<B>();
 }

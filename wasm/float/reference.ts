@@ -64,7 +64,7 @@ function decode(f: Format, bits: bigint): Decoded {
   const fraction = magnitude & ((1n << fractionBits) - 1n);
   const field = Number(magnitude >> fractionBits);
   if (magnitude > infinityOf(f)) {
-    const quiet = (fraction >> (fractionBits - 1n)) === 1n;
+    const quiet = fraction >> (fractionBits - 1n) === 1n;
     return { kind: quiet ? 'quiet' : 'signalling', negative, n: 0n, d: 1n, e: 0 };
   }
   if (magnitude === infinityOf(f)) return { kind: 'infinite', negative, n: 0n, d: 1n, e: 0 };
@@ -156,9 +156,7 @@ function invalid(f: Format): Result {
 
 function nanOr(f: Format, operands: Decoded[]): Result | undefined {
   if (!operands.some(isNaN)) return undefined;
-  return operands.some((x) => x.kind === 'signalling')
-    ? invalid(f)
-    : { bits: nanOf(f), flags: 0 };
+  return operands.some((x) => x.kind === 'signalling') ? invalid(f) : { bits: nanOf(f), flags: 0 };
 }
 
 export type Arithmetic = 'add' | 'sub' | 'mul' | 'div' | 'sqrt' | 'fma';

@@ -34,8 +34,7 @@ export function roundPack<B>(negative: bool, exp: i32, sig: u64, rm: i32): B {
   if (biased <= 0) {
     // Were the exponent unbounded, only the largest significand below 2^emin could still reach it.
     const largest = ~below;
-    tiny =
-      biased < 0 || sig < largest || !roundsUp(negative, true, sig & below, half, rm);
+    tiny = biased < 0 || sig < largest || !roundsUp(negative, true, sig & below, half, rm);
     sig = shiftRightSticky(sig, 1 - biased);
     biased = 1;
   }
@@ -59,5 +58,5 @@ export function normalizeRoundPack<B>(negative: bool, exp: i32, sig: u64, rm: i3
 function overflow<B>(negative: bool, rm: i32): B {
   raise(OF | NX);
   const toInfinity = rm == RNE || rm == RMM || rm == (negative ? RDN : RUP);
-  return signed<B>(negative, infinity<B>() - <B>(!toInfinity));
+  return signed<B>(negative, infinity<B>() - <B>!toInfinity);
 }
