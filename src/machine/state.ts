@@ -189,7 +189,7 @@ export function oneOf<T extends string>(...values: readonly T[]): FieldType<T> {
   };
 }
 
-type FixedArray = Uint8Array | Uint32Array;
+type FixedArray = Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** A typed array whose length never changes; restored in place, so views of it stay valid. */
 function fixedArray<T extends FixedArray>(
@@ -223,12 +223,12 @@ function fixedArray<T extends FixedArray>(
 }
 
 /** `length` bytes, each at most `limit`. */
-export function u8Array(length: number, limit = 0xff): FieldType<Uint8Array> {
+export function u8Array(length: number, limit = 0xff): FieldType<Uint8Array<ArrayBuffer>> {
   return fixedArray((buffer) => new Uint8Array(buffer), 1, length, limit);
 }
 
 /** `length` unsigned 32-bit numbers, each at most `limit`. */
-export function u32Array(length: number, limit = 0xffff_ffff): FieldType<Uint32Array> {
+export function u32Array(length: number, limit = 0xffff_ffff): FieldType<Uint32Array<ArrayBuffer>> {
   return fixedArray((buffer) => new Uint32Array(buffer), 4, length, limit);
 }
 
