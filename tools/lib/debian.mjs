@@ -319,10 +319,19 @@ function resolve(apt, names, { closure = false, follow }) {
       all.push(...dependencyNames(depends).filter((dependency) => follow.test(dependency)));
     }
   }
-  const args = closure
-    ? ['install', '--print-uris', '-qq', '-y', '--no-install-recommends', ...all]
-    : ['download', '--print-uris', '-qq', ...new Set(all)];
-  const { ok, stdout, stderr } = apt('apt-get', args);
+  let named = [...new Set(all)];
+  let words = '';
+  if (closure) {
+    const install = ['install', '--print-uris', '-qq', '-y', '--no-install-recommends', ...named];
+    const { stdout, stderr } = apt('apt-get', install);
+    named = [...stdout.toString().matchAll(/^'[^']*' ([^_\s]+)_\S+ \d+/gm)].map(([, n = '']) => n);
+    words = lastWords(stderr);
+  }
+  // Only `download` tells the SHA-256 of each.
+  const { ok, stdout, stderr } =
+    named.length > 0
+      ? apt('apt-get', ['download', '--print-uris', '-qq', ...named])
+      : { ok: false, stdout: '', stderr: words };
   const wanted = stdout
     .toString()
     .split('\n')
