@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../machine/errors.ts';
+import { MIB } from '../machine/memory-map.ts';
+import { parseRunArguments } from './arguments.ts';
+
+const parse = (line: string) => parseRunArguments(line === '' ? [] : line.split(' '));
+
+describe('arguments of run', () => {
+  it('takes nothing, and everything', () => {
+    expect(parse('')).toEqual({
+      memory: undefined,
+      disks: [],
+      timeoutSeconds: undefined,
+      stats: false,
+      trace: false,
+    });
+    expect(
+      parse(
+        '--kernel K --initrd I --append a=b --firmware F --memory 256M --disk d --disk e.img,ro ' +
+          '--exec ls --timeout 1.5 --stats --trace',
+      ),
+    ).toEqual({
+      kernel: 'K',
+      initrd: 'I',
+      append: 'a=b',
+      firmware: 'F',
+      memory: 256 * MIB,
+      disks: [
+        { file: 'd', readOnly: false },
+        { file: 'e.img', readOnly: true },
+      ],
+      exec: 'ls',
+      timeoutSeconds: 1.5,
+      stats: true,
+      trace: true,
+    });
+  });
+
+  it.each([
+    ['1M', 1],
+    ['96', 96],
+    ['1.5G', 1536],
+    ['2gib', 2048],
+    ['131072k', 128],
+  ])('reads %s of memory', (text, megabytes) => {
+    expect(parse(`--memory ${text}`).memory).toBe(megabytes * MIB);
+  });
+
+  it.each([
+    ['--nonsense', /--nonsense/],
+    ['word', /word/],
+    ['--memory', /--memory/],
+    ['--memory lots', /"lots" is no size/],
+    ['--memory 0', /from 1 MB to 2048 MB/],
+    ['--memory 3G', /from 1 MB to 2048 MB/],
+    ['--memory -5', /memory/],
+    ['--timeout soon', /"soon" is no number of seconds/],
+    ['--timeout 0', /no number of seconds/],
+    ['--disk a,rw', /option "ro" only/],
+    ['--disk ,ro', /needs a file/],
+    ['--initrd i', /--initrd needs --kernel/],
+    ['--template t --kernel k', /exclude each other/],
+    ['--elf e --exec c', /exclude each other/],
+    ['--exec=', /not empty/],
+    ['--stats=yes', /--stats/],
+    [`${'--disk d '.repeat(7).trim()}`, /takes 6 disks/],
+  ])('refuses "%s" with one sentence', (line, sentence) => {
+    expect(() => parse(line)).toThrow(UserError);
+    expect(() => parse(line)).toThrow(sentence);
+    try {
+      parse(line);
+    } catch (error) {
+      expect((error as Error).message).not.toContain('\n');
+    }
+  });
+
+  it('takes a comma in the name of a disk', () => {
+    expect(parse('--disk a,b.img').disks).toEqual([{ file: 'a,b.img', readOnly: false }]);
+  });
+});

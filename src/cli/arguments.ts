@@ -1,0 +1,145 @@
+/**
+ * The arguments of `tabvisor run`, from words to a checked description. Relies on node:util's
+ * parser; guarantees that what does not fit is refused with one sentence before a file is opened.
+ */
+import { parseArgs } from 'node:util';
+import { messageOf, UserError } from '../machine/errors.ts';
+import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from '../machine/memory-map.ts';
+
+export interface DiskArgument {
+  readonly file: string;
+  readonly readOnly: boolean;
+}
+
+export interface RunArguments {
+  readonly template?: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly elf?: string;
+  readonly firmware?: string;
+  /** Bytes; undefined: what the template or the kind of program wants. */
+  readonly memory?: number;
+  readonly disks: readonly DiskArgument[];
+  readonly exec?: string;
+  readonly timeoutSeconds?: number;
+  readonly stats: boolean;
+  readonly trace: boolean;
+}
+
+const options = {
+  template: { type: 'string' },
+  kernel: { type: 'string' },
+  initrd: { type: 'string' },
+  append: { type: 'string' },
+  elf: { type: 'string' },
+  firmware: { type: 'string' },
+  memory: { type: 'string' },
+  disk: { type: 'string', multiple: true },
+  exec: { type: 'string' },
+  timeout: { type: 'string' },
+  stats: { type: 'boolean' },
+  trace: { type: 'boolean' },
+} as const;
+
+/** Options that cannot be given together, and why not. */
+const conflicts: readonly (readonly [string, string])[] = [
+  ['template', 'kernel'],
+  ['template', 'initrd'],
+  ['template', 'elf'],
+  ['kernel', 'elf'],
+  ['initrd', 'elf'],
+  ['append', 'elf'],
+  ['firmware', 'elf'],
+  ['exec', 'elf'],
+];
+
+export function parseRunArguments(words: readonly string[]): RunArguments {
+  const values = parseWords(words);
+  for (const [one, other] of conflicts) {
+    if (one in values && other in values) {
+      throw new UserError(`--${one} and --${other} exclude each other. Give one of them.`);
+    }
+  }
+  for (const [name, value] of Object.entries(values)) {
+    if (value === '' && name !== 'append') {
+      throw new UserError(`--${name} needs a value that is not empty.`);
+    }
+  }
+  if (values.initrd !== undefined && values.kernel === undefined) {
+    throw new UserError('--initrd needs --kernel. Give the kernel that the initrd belongs to.');
+  }
+  const disks = (values.disk ?? []).map(parseDisk);
+  if (disks.length > DISKS_MAX) {
+    throw new UserError(`A machine takes ${DISKS_MAX} disks; ${disks.length} were given.`);
+  }
+  return {
+    ...pick(values, ['template', 'kernel', 'initrd', 'append', 'elf', 'firmware', 'exec']),
+    memory: values.memory === undefined ? undefined : parseMemory(values.memory),
+    disks,
+    timeoutSeconds: values.timeout === undefined ? undefined : parseSeconds(values.timeout),
+    stats: values.stats ?? false,
+    trace: values.trace ?? false,
+  };
+}
+
+function parseWords(words: readonly string[]) {
+  try {
+    return parseArgs({ args: [...words], options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new UserError(argumentSentence(error, 'tabvisor run --help'));
+  }
+}
+
+/** The parser's complaint as one sentence, with where to read more. */
+export function argumentSentence(error: unknown, help: string): string {
+  const [first = ''] = messageOf(error).split(/\. |\n/);
+  return `${first.replace(/\.$/, '')}. See "${help}".`;
+}
+
+function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
+  const result = {} as Pick<T, K>;
+  for (const key of keys) if (from[key] !== undefined) result[key] = from[key];
+  return result;
+}
+
+const UNITS: Record<string, number> = { k: 1024, m: MIB, g: 1024 * MIB };
+
+/** Bytes of `256M`, `1.5G`, `512MiB`; a bare number means megabytes. */
+export function parseMemory(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim());
+  if (!match) {
+    throw new UserError(`"${text}" is no size of memory. Write it as in --memory 256M.`);
+  }
+  const unit = UNITS[(match[2] ?? '').toLowerCase()] ?? MIB;
+  const bytes = Math.floor((Number(match[1]) * unit) / MEMORY_STEP) * MEMORY_STEP;
+  if (!(bytes >= MEMORY_MIN && bytes <= MEMORY_MAX)) {
+    throw new UserError(
+      `A machine has from ${MEMORY_MIN / MIB} MB to ${MEMORY_MAX / MIB} MB of memory; ` +
+        `"${text}" is not in that range.`,
+    );
+  }
+  return bytes;
+}
+
+function parseDisk(text: string): DiskArgument {
+  const match = /^(.*?)(?:,(\w*))?$/s.exec(text);
+  const [, file = '', option] = match ?? [];
+  if (option === undefined || option === 'ro') {
+    if (file !== '') return { file, readOnly: option === 'ro' };
+    throw new UserError(
+      '--disk needs a file. Write it as in --disk disk.img or --disk disk.img,ro.',
+    );
+  }
+  // A comma may be a part of the name.
+  if (text.includes('.', text.lastIndexOf(','))) return { file: text, readOnly: false };
+  throw new UserError(`--disk knows the option "ro" only, not "${option}".`);
+}
+
+function parseSeconds(text: string): number {
+  const seconds = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (!(seconds > 0 && seconds <= 1e6)) {
+    throw new UserError(`"${text}" is no number of seconds. Write it as in --timeout 60.`);
+  }
+  return seconds;
+}

@@ -1,0 +1,94 @@
+/**
+ * A person's terminal as the guest's console: raw mode, the size, and the escape key Ctrl-A.
+ * Relies on Node's streams; guarantees that the terminal is as it was when `restore` has been
+ * called, also when the process ends in another way.
+ */
+import type { ReadStream, WriteStream } from 'node:tty';
+
+const CTRL_A = 0x01;
+
+export interface KeyActions {
+  /** Bytes for the guest. */
+  send(data: Uint8Array): void;
+  end(): void;
+  help(): void;
+}
+
+/** Takes what is typed apart: Ctrl-A and the key after it are for this program. */
+export class EscapeKeys {
+  readonly #actions: KeyActions;
+  #escaped = false;
+
+  constructor(actions: KeyActions) {
+    this.#actions = actions;
+  }
+
+  feed(data: Uint8Array): void {
+    const forward: number[] = [];
+    const flush = () => {
+      if (forward.length > 0) this.#actions.send(Uint8Array.from(forward.splice(0)));
+    };
+    for (const byte of data) {
+      if (!this.#escaped) {
+        if (byte === CTRL_A) this.#escaped = true;
+        else forward.push(byte);
+        continue;
+      }
+      this.#escaped = false;
+      // The key itself, or with Ctrl still held down.
+      const key = byte < 0x20 ? byte | 0x60 : byte | 0x20;
+      if (byte === CTRL_A || key === 0x61) forward.push(CTRL_A);
+      else if (key === 0x78) {
+        flush();
+        this.#actions.end();
+        return;
+      } else if (key === 0x68 || byte === 0x3f) {
+        flush();
+        this.#actions.help();
+      }
+    }
+    flush();
+  }
+}
+
+export interface Size {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Puts the terminal into raw mode and reports its size; a pipe in its place just gives bytes. */
+export function attachTerminal(
+  input: ReadStream,
+  output: WriteStream,
+  on: { data(data: Uint8Array): void; resize(size: Size): void },
+): { restore(): void } {
+  const raw = input.isTTY === true;
+  const onData = (data: Uint8Array) => on.data(data);
+  const onResize = () => {
+    if (output.columns > 0 && output.rows > 0) {
+      on.resize({ columns: output.columns, rows: output.rows });
+    }
+  };
+  const restore = () => {
+    if (raw) input.setRawMode(false);
+  };
+  if (raw) {
+    input.setRawMode(true);
+    process.on('exit', restore);
+  }
+  input.on('data', onData);
+  input.resume();
+  if (output.isTTY) {
+    onResize();
+    output.on('resize', onResize);
+  }
+  return {
+    restore() {
+      restore();
+      process.off('exit', restore);
+      input.off('data', onData);
+      input.pause();
+      output.off('resize', onResize);
+    },
+  };
+}
