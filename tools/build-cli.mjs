@@ -14,6 +14,7 @@ const entry = join(root, 'src/cli/main.ts');
 const output = join(root, 'build/cli.mjs');
 const stamp = join(root, 'build/cli.stamp');
 const parts = [
+  'src/core',
   'src/isa',
   'src/translator',
   'src/machine',
