@@ -7,11 +7,34 @@
 export type ValueType = 'i32' | 'i64';
 
 export type BinaryOperator =
-  | 'add' | 'sub' | 'mul' | 'and' | 'or' | 'xor' | 'shl' | 'shr_s' | 'shr_u' | 'rotl' | 'rotr'
-  | 'eq' | 'ne' | 'lt_s' | 'lt_u' | 'ge_s' | 'ge_u';
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'shl'
+  | 'shr_s'
+  | 'shr_u'
+  | 'rotl'
+  | 'rotr'
+  | 'eq'
+  | 'ne'
+  | 'lt_s'
+  | 'lt_u'
+  | 'ge_s'
+  | 'ge_u';
 export type UnaryOperator =
-  | 'clz' | 'ctz' | 'popcnt' | 'eqz' | 'wrap' | 'extend_s' | 'extend_u'
-  | 'extend8_s' | 'extend16_s' | 'extend32_s';
+  | 'clz'
+  | 'ctz'
+  | 'popcnt'
+  | 'eqz'
+  | 'wrap'
+  | 'extend_s'
+  | 'extend_u'
+  | 'extend8_s'
+  | 'extend16_s'
+  | 'extend32_s';
 
 export type Expression =
   /** An integer register, by operand. */
@@ -90,7 +113,12 @@ export function i32(value: number): Expression {
 }
 
 const comparisons: ReadonlySet<BinaryOperator> = new Set([
-  'eq', 'ne', 'lt_s', 'lt_u', 'ge_s', 'ge_u',
+  'eq',
+  'ne',
+  'lt_s',
+  'lt_u',
+  'ge_s',
+  'ge_u',
 ]);
 
 function binary(operator: BinaryOperator) {

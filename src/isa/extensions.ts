@@ -8,8 +8,23 @@ export const BASE_EXTENSIONS = ['i', 'm', 'a', 'f', 'd', 'c'] as const;
 
 /** Multi-letter extensions, in canonical order: Z by category, then S. */
 export const NAMED_EXTENSIONS = [
-  'zicbom', 'zicbop', 'zicboz', 'zicntr', 'zicond', 'zicsr', 'zifencei', 'zihintpause', 'zihpm',
-  'zawrs', 'zba', 'zbb', 'zbs', 'sstc', 'svadu', 'svinval', 'svnapot',
+  'zicbom',
+  'zicbop',
+  'zicboz',
+  'zicntr',
+  'zicond',
+  'zicsr',
+  'zifencei',
+  'zihintpause',
+  'zihpm',
+  'zawrs',
+  'zba',
+  'zbb',
+  'zbs',
+  'sstc',
+  'svadu',
+  'svinval',
+  'svnapot',
 ] as const;
 
 /** For the device tree's `riscv,isa`. */

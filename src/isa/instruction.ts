@@ -45,7 +45,10 @@ export interface Instruction {
   readonly except: readonly Encoding[];
   /** Bytes: 2 or 4. */
   readonly length: 2 | 4;
-  /** Operands in the order of assembly, e.g. 'rd, rs1, imm' or 'rd, imm(rs1)'. */
+  /**
+   * Operands in the order of assembly, e.g. 'rd, rs1, imm' or 'rd, imm(rs1)'. Words that are no
+   * operand stand for themselves (sp), except csr, zimm and fence: views of imm, rs1 and imm.
+   */
   readonly syntax: string;
   readonly action: Action;
   /** The instruction of which this compressed one is a short form. */
@@ -67,12 +70,7 @@ export function scatter(hi: number, value: string): Piece[] {
   });
 }
 
-function operand(
-  name: OperandName,
-  pieces: readonly Piece[],
-  signed = false,
-  plus = 0,
-): Operand {
+function operand(name: OperandName, pieces: readonly Piece[], signed = false, plus = 0): Operand {
   return { name, pieces, signed, plus };
 }
 
@@ -92,6 +90,10 @@ export const IMM_J = operand('imm', scatter(31, '20|10:1|11|19:12'), true);
 export const SHAMT6 = operand('imm', scatter(25, '5:0'));
 export const SHAMT5 = operand('imm', scatter(24, '4:0'));
 export const CSR = operand('imm', scatter(31, '11:0'));
+/** aq (2) and rl (1) of an atomic access: the suffixes .aq, .rl, .aqrl of its mnemonic. */
+export const ORDER = operand('imm', scatter(26, '1:0'));
+/** fm, predecessor and successor sets of a fence. */
+export const FENCE = operand('imm', scatter(31, '11:0'));
 export const IMM_PREFETCH = operand('imm', scatter(31, '11:5'), true);
 
 /** Full and three-bit registers of compressed instructions. */
@@ -103,7 +105,11 @@ export const compressed = {
   high: (name: OperandName): Operand => operand(name, [{ from: 7, width: 3, to: 0 }], false, 8),
   /** Immediate from pieces: each [highest bit in the instruction, value bits]. */
   imm: (signed: boolean, ...parts: readonly (readonly [number, string])[]): Operand =>
-    operand('imm', parts.flatMap(([hi, value]) => scatter(hi, value)), signed),
+    operand(
+      'imm',
+      parts.flatMap(([hi, value]) => scatter(hi, value)),
+      signed,
+    ),
 };
 
 export interface Row {

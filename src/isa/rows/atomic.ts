@@ -1,6 +1,6 @@
 /** A: load-reserved, store-conditional and atomic memory operations (unprivileged ISA, 'A'). */
 import { atomic } from '../expression.ts';
-import { type Instruction, Opcode, RD, rows, RS1, RS2, type Row } from '../instruction.ts';
+import { type Instruction, ORDER, Opcode, RD, rows, RS1, RS2, type Row } from '../instruction.ts';
 
 const operations: readonly (readonly [name: string, funct5: number])[] = [
   ['lr', 0x02],
@@ -23,7 +23,7 @@ function row(name: string, funct5: number, width: 32 | 64): Row {
     name: `${name}.${width === 32 ? 'w' : 'd'}`,
     mask: ((0x1f << 27) | 0x707f | (isLoad ? 0x1f << 20 : 0)) >>> 0,
     match: ((funct5 << 27) | ((width === 32 ? 2 : 3) << 12) | Opcode.Amo) >>> 0,
-    operands: isLoad ? [RD, RS1] : [RD, RS1, RS2],
+    operands: isLoad ? [RD, RS1, ORDER] : [RD, RS1, RS2, ORDER],
     syntax: isLoad ? 'rd, (rs1)' : 'rd, rs2, (rs1)',
     action: atomic(`${name}_${width === 32 ? 'w' : 'd'}`, width),
   };

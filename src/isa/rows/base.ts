@@ -4,7 +4,7 @@ import {
   not, or, pc, setX, sext32, shl, shrS, shrU, store, sub, system, wrap, extendS, x1, x2, xor,
 } from '../expression.ts';
 import {
-  b, i, IMM_J, IMM_U, Opcode, r, RD, rows, s, shift, type Row,
+  b, FENCE, i, IMM_J, IMM_U, Opcode, r, RD, rows, s, shift, type Row,
 } from '../instruction.ts';
 
 const { Op, Op32, OpImm, OpImm32, Load, Store } = Opcode;
@@ -94,8 +94,8 @@ export const base = rows('i', 'unprivileged ISA, RV32I and RV64I', [
     name: 'fence',
     mask: 0x707f,
     match: Opcode.MiscMem,
-    operands: [],
-    syntax: '',
+    operands: [FENCE],
+    syntax: 'fence',
     action: nothing,
     except: [{ mask: 0xffffffff, match: 0x0100000f }],
   },

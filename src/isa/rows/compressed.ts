@@ -63,6 +63,8 @@ const jumpTarget = imm(true, [12, '11|4|9:8|10|6|7|3:1|5']);
 const branchTarget = imm(true, [12, '8|4:3'], [6, '7:6|2:1|5']);
 const load = 'rd, imm(rs1)';
 const store = 'rs2, imm(rs1)';
+const fromSp = 'rd, imm(sp)';
+const toSp = 'rs2, imm(sp)';
 
 /** funct3 100 of quadrant 1: a two-operand operation on three-bit registers. */
 const arithmetic = (name: string, expands: string, bit12: number, code: number): Row =>
@@ -75,7 +77,7 @@ const onImmediate = (name: string, expands: string, code: number, operand: Opera
   });
 
 const integer: Row[] = [
-  row('c.addi4spn', 'addi', 0, 0, [low('rd'), imm(false, [12, '5:4|9:6|2|3'])], 'rd, imm', {
+  row('c.addi4spn', 'addi', 0, 0, [low('rd'), imm(false, [12, '5:4|9:6|2|3'])], 'rd, sp, imm', {
     fixed: { rs1: 2 },
     except: [{ mask: 0x1fe0, match: 0 }],
   }),
@@ -86,7 +88,7 @@ const integer: Row[] = [
   row('c.addi', 'addi', 1, 0, [...full, imm6], 'rd, imm'),
   row('c.addiw', 'addiw', 1, 1, [...full, imm6], 'rd, imm', { except: [noRd] }),
   row('c.li', 'addi', 1, 2, [c.rd, imm6], 'rd, imm', { fixed: { rs1: 0 } }),
-  row('c.addi16sp', 'addi', 1, 3, [imm(true, [12, '9'], [6, '4|6|8:7|5'])], 'imm', {
+  row('c.addi16sp', 'addi', 1, 3, [imm(true, [12, '9'], [6, '4|6|8:7|5'])], 'sp, imm', {
     fixed: { rd: 2, rs1: 2 },
     also: { mask: 0x0f80, match: 2 << 7 },
     except: [noImm6],
@@ -107,8 +109,8 @@ const integer: Row[] = [
   row('c.beqz', 'beq', 1, 6, [high('rs1'), branchTarget], 'rs1, imm', { fixed: { rs2: 0 } }),
   row('c.bnez', 'bne', 1, 7, [high('rs1'), branchTarget], 'rs1, imm', { fixed: { rs2: 0 } }),
   row('c.slli', 'slli', 2, 0, [...full, shamt], 'rd, imm'),
-  row('c.lwsp', 'lw', 2, 2, [c.rd, wordFromSp], 'rd, imm', { fixed: { rs1: 2 }, except: [noRd] }),
-  row('c.ldsp', 'ld', 2, 3, [c.rd, doubleFromSp], 'rd, imm', { fixed: { rs1: 2 }, except: [noRd] }),
+  row('c.lwsp', 'lw', 2, 2, [c.rd, wordFromSp], fromSp, { fixed: { rs1: 2 }, except: [noRd] }),
+  row('c.ldsp', 'ld', 2, 3, [c.rd, doubleFromSp], fromSp, { fixed: { rs1: 2 }, except: [noRd] }),
   row('c.jr', 'jalr', 2, 4, [c.rs1], 'rs1', {
     fixed: { rd: 0, imm: 0 },
     also: { mask: 0x107c, match: 0 },
@@ -129,18 +131,18 @@ const integer: Row[] = [
     also: { mask: 0x1000, match: 0x1000 },
     except: [{ mask: 0x007c, match: 0 }],
   }),
-  row('c.swsp', 'sw', 2, 6, [c.rs2, wordToSp], 'rs2, imm', { fixed: { rs1: 2 } }),
-  row('c.sdsp', 'sd', 2, 7, [c.rs2, doubleToSp], 'rs2, imm', { fixed: { rs1: 2 } }),
+  row('c.swsp', 'sw', 2, 6, [c.rs2, wordToSp], toSp, { fixed: { rs1: 2 } }),
+  row('c.sdsp', 'sd', 2, 7, [c.rs2, doubleToSp], toSp, { fixed: { rs1: 2 } }),
 ];
 
 const floating: Row[] = [
   row('c.fld', 'fld', 0, 1, [low('rd'), high('rs1'), double], load, { float: ['rd'] }),
   row('c.fsd', 'fsd', 0, 5, [low('rs2'), high('rs1'), double], store, { float: ['rs2'] }),
-  row('c.fldsp', 'fld', 2, 1, [c.rd, doubleFromSp], 'rd, imm', {
+  row('c.fldsp', 'fld', 2, 1, [c.rd, doubleFromSp], fromSp, {
     fixed: { rs1: 2 },
     float: ['rd'],
   }),
-  row('c.fsdsp', 'fsd', 2, 5, [c.rs2, doubleToSp], 'rs2, imm', {
+  row('c.fsdsp', 'fsd', 2, 5, [c.rs2, doubleToSp], toSp, {
     fixed: { rs1: 2 },
     float: ['rs2'],
   }),
