@@ -307,7 +307,9 @@ function pass(lines: readonly Line[], base: bigint, symbols: Map<string, bigint>
       for (let i = evaluate(text, scope); i > 0n; i--) output.put(0n, 1);
     } else if (name === '.ascii' || name === '.asciz') {
       const characters = unescaped(/^"(.*)"$/s.exec(text)?.[1] ?? '');
-      const bytes = new TextEncoder().encode(name === '.asciz' ? `${characters}\0` : characters);
+      const bytes = [...characters].map((character) => character.charCodeAt(0));
+      if (bytes.some((byte) => byte > 127)) throw new AssemblyError('Text is ASCII here.');
+      if (name === '.asciz') bytes.push(0);
       for (const byte of bytes) output.put(BigInt(byte), 1);
     } else if (name === '.equ') {
       const [symbol = '', value = ''] = text.split(/\s*,\s*/);
