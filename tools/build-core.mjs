@@ -66,9 +66,7 @@ export async function buildCore() {
       )
     )
       return 'fresh';
-    if (existsSync(generator)) {
-      await run([join(root, 'tools/run-ts.mjs'), generator], 'The instruction generator failed');
-    }
+    await run([join(root, 'tools/run-ts.mjs'), generator], 'The instruction generator failed');
     await Promise.all(
       outputs.map(async ({ target, file }) => {
         const draft = `${file}.draft`;

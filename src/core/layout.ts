@@ -30,8 +30,13 @@ export const DECODE_MAP_OFFSET = 0x30_0000;
 export const DECODE_PAGES_OFFSET = 0x40_0000;
 /** A decoded instruction: u32 (op, rd, rs1, rs2, bytes to the next one), then i32 (immediate). */
 export const DECODE_SLOT = 8;
+/** From a decode page's start to the slot that ends it; then u32: where in RAM the page is. */
+export const DECODE_PAGE_END = 2048 * DECODE_SLOT;
+export const DECODE_PAGE_RAM = DECODE_PAGE_END + 16;
+/** u32: stores that hit the page since it was made. */
+export const DECODE_PAGE_STORES = DECODE_PAGE_END + 20;
 /** One slot for each halfword of a page, one that ends the page, padding to a cache line. */
-export const DECODE_PAGE_SIZE = 2048 * DECODE_SLOT + 64;
+export const DECODE_PAGE_SIZE = DECODE_PAGE_END + 64;
 /** Page 0 is never handed out: it means "none". */
 export const DECODE_PAGES = 1200;
 export const TRANSLATOR_OFFSET = 0x180_0000;
@@ -51,6 +56,8 @@ export const PageFlag = {
 export const TLB_ENTRIES = 512;
 /** tag u64 (virtual page; all ones: empty), then u32: memory offset of the page minus its address. */
 export const TLB_ENTRY = 16;
+/** Of an address shifted right by 8: the offset of its entry. */
+export const TLB_INDEX = (TLB_ENTRIES - 1) * TLB_ENTRY;
 export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY;
 /**
  * One set of TLBs for each way in which addresses are checked, so that a change of privilege
@@ -117,7 +124,6 @@ const definitions = [
   ['res_value', 'u64'],
   ['watch_addr', 'u64', 1, false],
   ['fault_tval', 'u64', 1, false],
-  ['mxr_mpp_key', 'u64', 1, false],
   ['stat_tlb_misses', 'u64', 1, false],
   ['stat_traps', 'u64', 1, false],
   ['stat_interrupts', 'u64', 1, false],
@@ -144,10 +150,12 @@ const definitions = [
   ['event', 'u32', 1, false],
   /** The watched page was stored to. */
   ['watch_hit', 'u32', 1, false],
-  /** Decode pages handed out so far. */
+  /** Translations larger than a page are in the TLBs: below, above the middle of the addresses. */
+  ['super_low', 'u32', 1, false],
+  ['super_high', 'u32', 1, false],
+  /** Decode pages handed out so far, and the first of those that were given back (0: none). */
   ['decode_next', 'u32', 1, false],
-  /** Slots outside decode pages: an instruction across two pages, and its end; a place to look up. */
-  ['scratch', 'u64', 8, false],
+  ['decode_free', 'u32', 1, false],
 ] as const satisfies readonly Definition[];
 
 export type HartFieldName = (typeof definitions)[number][0];

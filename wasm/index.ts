@@ -1,0 +1,68 @@
+// The CPU core's exports (src/core/core.ts, CoreExports). All state is in the VM's memory, at the
+// places that src/core/layout.ts names, save what is recomputed from it.
+import {
+  EVENT, FAULT, HARTID, HARTS_OFFSET, HART_STRIDE, PRIV, RAM_SIZE, RES_ADDR, STIMECMP, TLB_OFFSET,
+} from './generated/layout';
+import { resetDecodeCache } from './fetch';
+import { MACHINE } from './hart';
+import { FETCH, LOAD, STORE, translateFor } from './mmu';
+import { noteStore } from './pages';
+import { flushAll } from './tlb';
+import { lookAtClock } from './trap';
+
+export { run } from './generated/interpreter';
+export { csr_read, csr_write } from './csr';
+
+// @ts-ignore: decorator
+@inline
+function hartAt(hart: u32): usize {
+  return HARTS_OFFSET + <usize>hart * HART_STRIDE;
+}
+
+/** Puts a hart into its state after power-on: M-mode, all registers 0. RAM's size is kept. */
+export function reset(hart: u32): void {
+  const h = hartAt(hart);
+  const ram = load<u32>(h, RAM_SIZE);
+  resetDecodeCache(h);
+  memory.fill(h, 0, TLB_OFFSET);
+  store<u32>(h, ram, RAM_SIZE);
+  store<u32>(h, hart, HARTID);
+  store<u32>(h, MACHINE, PRIV);
+  store<u64>(h, -1, RES_ADDR);
+  store<u64>(h, -1, STIMECMP);
+  refresh(hart);
+}
+
+/** Recomputes what is derived from saved fields, after a restore. */
+export function refresh(hart: u32): void {
+  const h = hartAt(hart);
+  resetDecodeCache(h);
+  lookAtClock(h);
+}
+
+export function flush_tlb(hart: u32): void {
+  flushAll(hartAt(hart));
+}
+
+/** The host wrote RAM: `length` bytes at `ramOffset`. */
+export function invalidate(hart: u32, ramOffset: u32, length: u32): void {
+  const h = hartAt(hart);
+  let at = ramOffset;
+  let left = length;
+  while (left > 0) {
+    const size = min<u32>(left, 4096 - (at & 0xfff));
+    noteStore(h, at, size);
+    at += size;
+    left -= size;
+  }
+}
+
+/** Guest-physical address, or -1; no fault is taken. access: 0 load, 1 store, 2 fetch. */
+export function translate(hart: u32, address: u64, access: u32): u64 {
+  const h = hartAt(hart);
+  const event = load<u32>(h, EVENT);
+  const physical = translateFor(h, address, access == 0 ? LOAD : access == 1 ? STORE : FETCH);
+  store<u32>(h, 0, FAULT);
+  store<u32>(h, event, EVENT);
+  return physical;
+}

@@ -1,0 +1,78 @@
+// The TLBs' bookkeeping: fill, flush all, flush a page. What lies where: src/core/layout.ts.
+import {
+  RAM_OFFSET, TLB_ENTRIES, TLB_ENTRY, TLB_INDEX, TLB_OFFSET, TLB_SETS, TLB_SET_SIZE, TLB_SIZE,
+  TLB_WRITE, SUPER_LOW, SUPER_HIGH,
+} from './generated/layout';
+
+// @ts-ignore: decorator
+@inline
+export function tlbEntry(tlb: usize, address: u64): usize {
+  return tlb + (<usize>(address >> 8) & TLB_INDEX);
+}
+
+/** Start of the read TLB of a set. */
+// @ts-ignore: decorator
+@inline
+export function tlbSet(h: usize, set: u32): usize {
+  return h + TLB_OFFSET + <usize>set * TLB_SET_SIZE;
+}
+
+/** Maps the page of `address` to `host`, the same byte's offset in the memory. */
+// @ts-ignore: decorator
+@inline
+export function fillData(entry: usize, address: u64, host: usize): void {
+  store<u64>(entry, address & ~(<u64>0xfff));
+  store<u32>(entry, <u32>host - <u32>address, 8);
+}
+
+export function flushAll(h: usize): void {
+  memory.fill(h + TLB_OFFSET, 0xff, TLB_SETS * TLB_SET_SIZE);
+  store<u32>(h, 0, SUPER_LOW);
+  store<u32>(h, 0, SUPER_HIGH);
+}
+
+/**
+ * A translation larger than a page is spread over many entries, so a later flush of one of its
+ * addresses must find them all: note in which half of the address space there are such.
+ */
+export function noteSuperpage(h: usize, address: u64): void {
+  if (<i64>address < 0) store<u32>(h, 1, SUPER_HIGH);
+  else store<u32>(h, 1, SUPER_LOW);
+}
+
+/** Drops what translates `address` (sfence.vma with rs1). */
+export function flushPage(h: usize, address: u64): void {
+  if (<i64>address < 0 ? load<u32>(h, SUPER_HIGH) : load<u32>(h, SUPER_LOW)) {
+    flushAll(h);
+    return;
+  }
+  const tag = address & ~(<u64>0xfff);
+  for (let tlb = h + TLB_OFFSET; tlb < h + TLB_OFFSET + TLB_SETS * TLB_SET_SIZE; tlb += TLB_SIZE) {
+    const entry = tlbEntry(tlb, address);
+    if (load<u64>(entry) == tag) store<u64>(entry, -1);
+  }
+}
+
+/** Drops every write translation to the page at `ramOffset`: stores to it take the slow path. */
+export function protectPage(h: usize, ramOffset: u32): void {
+  const page = RAM_OFFSET + <usize>(ramOffset & 0xfffff000);
+  for (let set: u32 = 0; set < TLB_SETS; set++) {
+    let entry = tlbSet(h, set) + TLB_WRITE;
+    const end = entry + TLB_ENTRIES * TLB_ENTRY;
+    for (; entry < end; entry += TLB_ENTRY) {
+      const tag = load<u64>(entry);
+      if (load<u32>(entry, 8) + <u32>tag == <u32>page) store<u64>(entry, -1);
+    }
+  }
+}
+
+/** Drops every fetch translation to a decode page. */
+export function unmapDecodePage(h: usize, decodePage: usize): void {
+  for (let set: u32 = 0; set < TLB_SETS; set++) {
+    let entry = tlbSet(h, set) + 2 * TLB_SIZE;
+    const end = entry + TLB_ENTRIES * TLB_ENTRY;
+    for (; entry < end; entry += TLB_ENTRY) {
+      if (load<u32>(entry, 8) == <u32>decodePage) store<u64>(entry, -1);
+    }
+  }
+}
