@@ -6,7 +6,7 @@
  * `node tools/qemu.mjs --boot [MEGABYTES]` boots images/micro on this terminal.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plain } from './lib/shell.mjs';
@@ -23,9 +23,14 @@ export async function qemuSystemRiscv64(log = console.error) {
   const programs = await unpackedPrograms('qemu10', ['qemu-system-riscv'], log);
   const { command, args, root: folder } = programs('usr/bin/qemu-system-riscv64');
   const { versions } = JSON.parse(readFileSync(join(folder, '.packages.json'), 'utf8'));
+  const libraries = join(folder, 'usr/lib');
+  const modules = readdirSync(libraries)
+    .map((name) => join(libraries, name, 'qemu'))
+    .find((path) => existsSync(path));
   return {
-    command,
-    args: [...args, '-L', join(folder, 'usr/share/qemu')],
+    // Its own modules, not those of another QEMU that the machine may have.
+    command: 'env',
+    args: [`QEMU_MODULE_DIR=${modules}`, command, ...args, '-L', join(folder, 'usr/share/qemu')],
     version: versions['qemu-system-riscv'] ?? '',
   };
 }
@@ -40,7 +45,12 @@ export function bootArguments({ template = 'micro', megabytes = 128, append = ''
   return [
     ...['-M', 'virt', '-m', String(megabytes), '-display', 'none', '-no-user-config'],
     ...['-global', 'virtio-mmio.force-legacy=false'],
-    ...['-kernel', join(folder, manifest.kernel.file), '-initrd', join(folder, manifest.initrd.file)],
+    ...[
+      '-kernel',
+      join(folder, manifest.kernel.file),
+      '-initrd',
+      join(folder, manifest.initrd.file),
+    ],
     ...['-append', `${manifest.append} ${append}`.trim()],
     ...['-device', 'virtio-serial-device', '-device', 'virtio-rng-device'],
   ];
