@@ -25,8 +25,9 @@ describe('the console', () => {
     await guest.expect(/\nready\n$/, busy);
     await guest.expect(/Stopped/, '\x1a');
     expect(await guest.expect(prompt, 'jobs\n')).toMatch(/Stopped\s+sh -c/);
-    await guest.expect(prompt, 'kill -9 %1; wait\n');
-    await guest.expect(/BusyBox[^]*root@micro:~# $/, 'exit\n');
+    await guest.expect(prompt, 'kill -9 %1\n');
+    await guest.expect(/Killed.*root@micro:~# $/s, 'sleep 0.1\n');
+    await guest.expect(/BusyBox.*root@micro:~# $/s, 'exit\n');
     expect(await guest.expect(prompt, 'echo new shell\n')).toContain('\nnew shell\n');
     guest.type('poweroff\n');
     expect(await guest.ended).toBe(0);
