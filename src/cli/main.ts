@@ -1,0 +1,69 @@
+/**
+ * The command line: takes the arguments to the command that they name. Guarantees that a mistake of
+ * the caller ends with one sentence on stderr and exit code 2, and a defect with its trace and 1.
+ */
+import { messageOf, UserError } from '../machine/errors.ts';
+import { disasm } from './disasm.ts';
+import { ExitCode } from './exit.ts';
+import { help } from './help.ts';
+import { run } from './run.ts';
+import { templates } from './templates.ts';
+
+const HELP = ['--help', '-h'];
+
+async function main(words: readonly string[]): Promise<number> {
+  const [command, ...rest] = words;
+  const wantsHelp = rest.some((word) => HELP.includes(word));
+  switch (command) {
+    case 'run':
+      if (!wantsHelp) return run(rest);
+      process.stdout.write(help.run);
+      return ExitCode.Done;
+    case 'templates':
+      if (rest.length > 0 && !wantsHelp) {
+        throw new UserError(`templates takes no arguments, so not "${rest[0]}".`);
+      }
+      process.stdout.write(wantsHelp ? help.templates : await templates());
+      return ExitCode.Done;
+    case 'disasm':
+      if (wantsHelp) process.stdout.write(help.disasm);
+      else await disasm(rest, process.stdout);
+      return ExitCode.Done;
+    case undefined:
+      throw new UserError('Say what to do: run, templates or disasm. See "tabvisor --help".');
+    default:
+      if (!HELP.includes(command)) {
+        throw new UserError(`There is no command "${command}". See "tabvisor --help".`);
+      }
+      process.stdout.write(help.main);
+      return ExitCode.Done;
+  }
+}
+
+// Who reads our output may stop reading (as head does): that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(ExitCode.Done);
+  throw error;
+});
+
+try {
+  const code = await main(process.argv.slice(2));
+  await flushed(process.stdout);
+  await flushed(process.stderr);
+  process.exit(code);
+} catch (error) {
+  const usage = error instanceof UserError;
+  process.stderr.write(
+    usage ? `tabvisor: ${error.message}\n` : `tabvisor failed: ${stackOf(error)}\n`,
+    () => process.exit(usage ? ExitCode.Usage : ExitCode.Failed),
+  );
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error && error.stack ? error.stack : messageOf(error);
+}
+
+/** Pipes are written in the background: exiting before would cut the output. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
+}

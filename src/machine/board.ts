@@ -1,0 +1,285 @@
+/**
+ * One computer, wired: the core with its memory, the bus with the devices at their places, interrupt
+ * lines, the clock. Relies on devices and core each doing their part; guarantees a defined state
+ * after `powerOn`, and that what the guest asks of the machine as a whole (off, reboot, exit) becomes
+ * one `request` that ends the core's run. It runs nothing by itself: that is the run loop's.
+ */
+import { type Core, createMemory, instantiateCore } from '../core/core.ts';
+import { HartView } from '../core/hart.ts';
+import { PAGE_FLAGS_OFFSET, PAGE_SHIFT, PageFlag, RAM_OFFSET } from '../core/layout.ts';
+import { BUS_FAULT, BUS_FAULT64, Bus } from './bus.ts';
+import type { GuestClock } from './clock.ts';
+import type { ConsoleOutput, PanicWatcher } from './console.ts';
+import type { IrqLine, MmioDevice } from './device.ts';
+import { deviceTree, type Placed } from './device-tree.ts';
+import { Mswi, Mtimer, Sswi } from './devices/aclint.ts';
+import { Plic } from './devices/plic.ts';
+import { GoldfishRtc } from './devices/rtc.ts';
+import { type Finish, Syscon } from './devices/syscon.ts';
+import { Uart16550 } from './devices/uart.ts';
+import { messageOf } from './errors.ts';
+import { buildFdt } from './fdt.ts';
+import { Firmware } from './firmware.ts';
+import type { MachineHost } from './host.ts';
+import { HtifDevice } from './htif.ts';
+import type { BootPlan } from './loader/boot.ts';
+import { GuestMemory } from './memory.ts';
+import { Irq, MemoryMap, RAM_BASE } from './memory-map.ts';
+import { Ram } from './ram.ts';
+import { startMachineMode, startSupervisorMode } from './start.ts';
+
+/** Bits of mip that devices drive. */
+const MSIP = 3;
+const MTIP = 7;
+const SEIP = 9;
+const MEIP = 11;
+const SSIP = 1n << 1n;
+const CSR_MIP = 0x344;
+const HART = 0;
+const SEED_BYTES = 64;
+
+/** What the guest, or a failure, asks of the machine as a whole. */
+export type MachineRequest =
+  | { readonly kind: 'off'; readonly exitCode?: number; readonly reason?: string }
+  | { readonly kind: 'reboot' }
+  | { readonly kind: 'crash'; readonly reason: string };
+
+export interface BoardOptions {
+  readonly memory: number;
+  readonly core: WebAssembly.Module;
+  readonly shared: boolean;
+  readonly plan: BootPlan;
+  readonly host: MachineHost;
+  readonly clock: GuestClock;
+  readonly console: ConsoleOutput;
+  readonly panic: PanicWatcher;
+  /** An interrupt line rose, or a request was made: whoever sleeps should look. */
+  readonly wake: () => void;
+  /** The serial port has taken in all that it was given. */
+  readonly onSerialSpace: () => void;
+}
+
+export class Board {
+  readonly hart: HartView;
+  readonly core: Core;
+  readonly memory: GuestMemory;
+  readonly mtimer: Mtimer;
+  readonly rtc: GoldfishRtc;
+  readonly uart: Uart16550;
+  readonly firmware: Firmware;
+  readonly htif: HtifDevice | undefined;
+  /** Set once; the run loop takes it. */
+  request: MachineRequest | undefined;
+  readonly #ram: Ram;
+  readonly #pageFlags: Uint8Array;
+  readonly #devices: Placed[] = [];
+  readonly #bus: Bus;
+  readonly #options: BoardOptions;
+  /** Memory is as it was made: all zeros. */
+  #fresh = true;
+
+  constructor(options: BoardOptions) {
+    this.#options = options;
+    const { memory: size, console, panic, host, clock, wake } = options;
+    const memory = createMemory(size, options.shared);
+    this.#pageFlags = new Uint8Array(memory.buffer, PAGE_FLAGS_OFFSET, size >>> PAGE_SHIFT);
+    this.#ram = new Ram(memory.buffer, RAM_OFFSET, size);
+    this.memory = new GuestMemory({ buffer: memory.buffer, offset: RAM_OFFSET, size });
+    this.hart = new HartView(memory, HART);
+
+    const line = (bit: number): IrqLine => ({
+      set: (level) => {
+        this.hart.setLine(bit, level);
+        if (level) wake();
+      },
+    });
+    this.mtimer = new Mtimer(() => clock.ticks(), [line(MTIP)]);
+    const plic = new Plic([line(MEIP), line(SEIP)]);
+    this.uart = new Uart16550({
+      irq: plic.line(Irq.uart),
+      onOutput: (byte) => {
+        console.byte('serial', byte);
+        panic.byte(byte);
+      },
+      onSpace: options.onSerialSpace,
+    });
+    this.rtc = new GoldfishRtc(() => host.wallClock(), plic.line(Irq.rtc));
+    this.#bus = new Bus({
+      onError: (device, error) => this.#deviceFailed(device, error),
+      reserved: [{ name: 'RAM', base: RAM_BASE, size }],
+    });
+    this.#place(MemoryMap.syscon, new Syscon((finish) => this.#finish(finish)));
+    this.#place(MemoryMap.rtc, this.rtc, Irq.rtc);
+    this.#place(MemoryMap.mswi, new Mswi([line(MSIP)]));
+    this.#place(MemoryMap.mtimer, this.mtimer);
+    this.#place(
+      MemoryMap.sswi,
+      new Sswi(1, () => this.hart.setU64('mip', this.hart.u64('mip') | SSIP)),
+    );
+    this.#place(MemoryMap.uart, this.uart, Irq.uart);
+    // Last: at a reset it takes over the levels of lines that the others have lowered.
+    this.#place(MemoryMap.plic, plic);
+
+    this.core = instantiateCore(options.core, memory, this.#coreHost());
+    const { exports } = this.core;
+    // Only where code was decoded does a write of the host matter to the core.
+    this.memory.onWrite = (offset, length) => {
+      const last = (offset + length - 1) >>> PAGE_SHIFT;
+      for (let page = offset >>> PAGE_SHIFT; page <= last; page++) {
+        if (this.#pageFlags[page] === 0) continue;
+        const start = Math.max(offset, page << PAGE_SHIFT);
+        const end = Math.min(offset + length, (page + 1) * (1 << PAGE_SHIFT));
+        exports.invalidate(HART, start, end - start);
+      }
+    };
+    this.firmware = new Firmware([this.hart], exports, this.memory, {
+      consoleWrite: (data) => {
+        console.bytes('serial', data);
+        for (const byte of data) panic.byte(byte);
+      },
+      consoleRead: (most) => this.#readSerial(most),
+      reset: (type) => this.ask(type === 'reboot' ? { kind: 'reboot' } : { kind: 'off' }),
+    });
+    this.htif =
+      options.plan.htif &&
+      new HtifDevice(this.memory, options.plan.htif, {
+        consoleWrite: (data) => console.bytes('serial', data),
+        consoleRead: (most) => this.#readSerial(most),
+        exit: (exitCode) => this.ask({ kind: 'off', exitCode }),
+      });
+  }
+
+  /** Everything as after power-on, the program in memory, the hart before its first instruction. */
+  powerOn(): void {
+    const { plan, host, memory: size } = this.#options;
+    this.request = undefined;
+    const { exports } = this.core;
+    this.hart.setU32('ram_size', size);
+    exports.reset(HART);
+    this.#pageFlags.fill(0);
+    if (!this.#fresh) this.#ram.clear();
+    this.#fresh = false;
+    for (const { device } of this.#devices) device.reset();
+    this.firmware.reset();
+
+    const seed = new Uint8Array(SEED_BYTES);
+    host.entropy(seed);
+    const fdt = buildFdt(
+      deviceTree({
+        memory: size,
+        harts: 1,
+        devices: this.#devices,
+        append: plan.append,
+        initrd: plan.initrd && {
+          start: RAM_BASE + plan.initrd.offset,
+          end: RAM_BASE + plan.initrd.offset + plan.initrd.size,
+        },
+        seed,
+      }),
+    );
+    if (fdt.length > plan.fdt.size) {
+      throw new Error(`The device tree has ${fdt.length} bytes; ${plan.fdt.size} are set aside.`);
+    }
+    for (const { offset, data } of plan.writes) this.#load(offset, data);
+    this.#load(plan.fdt.offset, fdt);
+    const fdtAddress = RAM_BASE + plan.fdt.offset;
+    if (plan.mode === 'supervisor') {
+      startSupervisorMode(exports, HART, this.hart, BigInt(plan.entry), [HART, fdtAddress]);
+      return;
+    }
+    const args = [HART, fdtAddress];
+    if (plan.dynamicInfo) {
+      this.#load(plan.dynamicInfo.offset, plan.dynamicInfo.data);
+      args.push(RAM_BASE + plan.dynamicInfo.offset);
+    }
+    startMachineMode(this.hart, plan.entry, args);
+    if (plan.htif) {
+      const page = (plan.htif.tohost - RAM_BASE) >>> PAGE_SHIFT;
+      this.#pageFlags[page] = this.#pageFlags[page]! | PageFlag.Watch;
+    }
+  }
+
+  /** Asks something of the whole machine; the first request of a run counts. */
+  ask(request: MachineRequest): void {
+    this.request ??= request;
+    this.hart.setU32('attention', 1);
+    this.#options.wake();
+  }
+
+  /** Brings interrupt lines that depend on time up to date. */
+  updateTimers(): void {
+    this.mtimer.update();
+    this.rtc.update();
+  }
+
+  /** Whether an interrupt is pending that would end a WFI. */
+  interruptPending(): boolean {
+    const pending = BigInt.asUintN(64, this.core.exports.csr_read(HART, CSR_MIP));
+    return (pending & this.hart.u64('mie')) !== 0n;
+  }
+
+  /** Bytes of RAM that hold something. */
+  ramUsed(): number {
+    return this.#ram.used();
+  }
+
+  #place(base: number, device: MmioDevice, irq?: number): void {
+    this.#bus.attach(base, device);
+    this.#devices.push({ base, device, irq });
+  }
+
+  #load(offset: number, data: Uint8Array): void {
+    this.memory.write(this.memory.locate(RAM_BASE + offset, 0, data.length), 0, data);
+  }
+
+  /** Takes typed bytes as a guest does that polls the serial port. */
+  #readSerial(most: number): Uint8Array {
+    const data: number[] = [];
+    while (data.length < most && (this.uart.load(UART_LSR, 1) & UART_DATA_READY) !== 0) {
+      data.push(this.uart.load(UART_RBR, 1));
+    }
+    return Uint8Array.from(data);
+  }
+
+  #finish(finish: Finish): void {
+    if (finish.kind === 'reboot') this.ask({ kind: 'reboot' });
+    else if (finish.kind === 'poweroff') this.ask({ kind: 'off' });
+    else {
+      const reason = `The guest reported failure ${finish.code}.`;
+      this.ask({ kind: 'off', exitCode: finish.code, reason });
+    }
+  }
+
+  #deviceFailed(device: MmioDevice, error: unknown): void {
+    this.ask({ kind: 'crash', reason: `The device ${device.name} failed: ${messageOf(error)}` });
+  }
+
+  #coreHost() {
+    const bus = this.#bus;
+    const { hart, mtimer } = this;
+    const fault = () => hart.setU32('bus_error', 1);
+    return {
+      mmio_load(address: number, size: number): number {
+        const value = bus.load(address >>> 0, size as 1 | 2 | 4);
+        if (value === BUS_FAULT) fault();
+        return value;
+      },
+      mmio_load64(address: number): bigint {
+        const value = bus.load64(address >>> 0);
+        if (value === BUS_FAULT64) fault();
+        return value;
+      },
+      mmio_store(address: number, size: number, value: number): void {
+        if (!bus.store(address >>> 0, size as 1 | 2 | 4, value)) fault();
+      },
+      mmio_store64(address: number, value: bigint): void {
+        if (!bus.store64(address >>> 0, value)) fault();
+      },
+      time: () => mtimer.time(),
+    };
+  }
+}
+
+const UART_RBR = 0;
+const UART_LSR = 5;
+const UART_DATA_READY = 1;

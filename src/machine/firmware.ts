@@ -1,0 +1,121 @@
+/**
+ * Joins the SBI (sbi/) to a board: what a hart and the platform are to the extensions. Relies on
+ * the run loop to call `serve` for each exit of a hart with an SBI call.
+ */
+import type { CoreExports } from '../core/core.ts';
+import type { HartView } from '../core/hart.ts';
+import { type GuestMemory, GuestMemoryFault } from './memory.ts';
+import { serveSbiCall } from './sbi/sbi.ts';
+import { HartStatus, type ResetType, type SbiHart, type SbiPlatform } from './sbi/types.ts';
+import { startSupervisorMode } from './start.ts';
+
+const SSIP = 1n << 1n;
+const LOAD = 0;
+const PAGE = 4096n;
+
+export interface FirmwareHost {
+  consoleWrite(data: Uint8Array): void;
+  consoleRead(most: number): Uint8Array;
+  reset(type: ResetType, failed: boolean): void;
+}
+
+export class FirmwareHart implements SbiHart {
+  readonly id: number;
+  status: HartStatus = HartStatus.Started;
+  readonly #exports: CoreExports;
+  readonly #hart: HartView;
+  readonly #memory: GuestMemory;
+
+  constructor(id: number, exports: CoreExports, hart: HartView, memory: GuestMemory) {
+    this.id = id;
+    this.#exports = exports;
+    this.#hart = hart;
+    this.#memory = memory;
+  }
+
+  csr(number: number): bigint {
+    return BigInt.asUintN(64, this.#exports.csr_read(this.id, number));
+  }
+
+  setTimer(deadline: bigint): void {
+    this.#exports.csr_write(this.id, STIMECMP, deadline);
+  }
+
+  setSoftwareInterrupt(pending: boolean): void {
+    const mip = this.#hart.u64('mip');
+    this.#hart.setU64('mip', pending ? mip | SSIP : mip & ~SSIP);
+  }
+
+  flushTranslations(): void {
+    this.#exports.flush_tlb(this.id);
+  }
+
+  enter(address: bigint, opaque: bigint): void {
+    this.#exports.reset(this.id);
+    startSupervisorMode(this.#exports, this.id, this.#hart, address, [this.id, opaque]);
+  }
+
+  loadVirtual(address: bigint): bigint | undefined {
+    // In one page, or not at all: a mask on a page boundary would be a hostile one.
+    if (address % PAGE > PAGE - 8n) return undefined;
+    const physical = BigInt.asIntN(64, this.#exports.translate(this.id, address, LOAD));
+    if (physical < 0n) return undefined;
+    try {
+      const at = this.#memory.locate64(physical, 8);
+      return (BigInt(this.#memory.readU32(at, 4)) << 32n) | BigInt(this.#memory.readU32(at));
+    } catch (error) {
+      if (error instanceof GuestMemoryFault) return undefined;
+      throw error;
+    }
+  }
+}
+
+const STIMECMP = 0x14d;
+
+export class Firmware {
+  readonly harts: readonly FirmwareHart[];
+  readonly #platform: SbiPlatform;
+  readonly #views: readonly HartView[];
+
+  constructor(
+    views: readonly HartView[],
+    exports: CoreExports,
+    memory: GuestMemory,
+    host: FirmwareHost,
+  ) {
+    this.#views = views;
+    this.harts = views.map((view, id) => new FirmwareHart(id, exports, view, memory));
+    const inRam = (address: bigint, length: bigint): boolean => {
+      if (length > BigInt(memory.size)) return false;
+      const low = Number(address & 0xffff_ffffn);
+      return memory.contains(low, Number(address >> 32n), Number(length));
+    };
+    this.#platform = {
+      harts: this.harts,
+      isMemory: inRam,
+      readMemory(address, length) {
+        if (!inRam(address, length)) return undefined;
+        const data = new Uint8Array(Number(length));
+        memory.read(memory.locate64(address, data.length), 0, data);
+        return data;
+      },
+      writeMemory(address, data) {
+        if (!inRam(address, BigInt(data.length))) return false;
+        memory.write(memory.locate64(address, data.length), 0, data);
+        return true;
+      },
+      consoleWrite: (data) => host.consoleWrite(data),
+      consoleRead: (most) => host.consoleRead(most),
+      reset: (type, failed) => host.reset(type, failed),
+    };
+  }
+
+  /** Answers the call at which hart `id` stopped. */
+  serve(id: number): void {
+    serveSbiCall(this.#platform, this.harts[id]!, this.#views[id]!);
+  }
+
+  reset(): void {
+    for (const hart of this.harts) hart.status = HartStatus.Started;
+  }
+}

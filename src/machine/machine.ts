@@ -1,0 +1,270 @@
+/**
+ * A computer to switch on: what the page, the worker and the command line hold. Relies on a host for
+ * everything from outside; guarantees that no failure of guest or device throws out of it: it
+ * becomes the machine's state, with a reason.
+ */
+import { Board, type MachineRequest } from './board.ts';
+import { GuestClock } from './clock.ts';
+import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
+import { messageOf, UserError } from './errors.ts';
+import { type Disposable, Listeners, type MachineHost } from './host.ts';
+import { Lifecycle, type MachineState } from './lifecycle.ts';
+import { type BootConfig, planBoot } from './loader/boot.ts';
+import { MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from './memory-map.ts';
+import { RunLoop } from './runloop.ts';
+
+export type { MachineState } from './lifecycle.ts';
+export type { BootConfig } from './loader/boot.ts';
+
+export interface MachineConfig {
+  /** Bytes of RAM: a multiple of 64 KiB from 1 MB to 2 GB. */
+  readonly memory: number;
+  readonly boot: BootConfig;
+  readonly console?: { readonly columns: number; readonly rows: number };
+  /** The compiled core: the build that fits `shared`. */
+  readonly core: WebAssembly.Module;
+  /** Whether the machine's memory is shared between threads. */
+  readonly shared: boolean;
+  /** Called before each instruction, which then runs alone: for tracing. */
+  readonly trace?: (board: Board) => void;
+}
+
+export interface MachineStats {
+  /** Seconds in which the machine was running. */
+  readonly wall_s: number;
+  /** Seconds from the start to the first output on the virtio console, where a shell speaks. */
+  readonly boot_s: number | null;
+  readonly instructions: number;
+  /** Million instructions in a second of work. */
+  readonly mips: number;
+  /** Seconds in which the guest waited. */
+  readonly idle_s: number;
+  /** Bytes of RAM that hold something, and all there is. */
+  readonly ram_bytes: number;
+  readonly memory_bytes: number;
+}
+
+/** A guest that starts this often in a row, each time within the span, is taken off. */
+const REBOOTS_MAX = 5;
+const REBOOT_SPAN_MS = 10_000;
+
+export class Machine {
+  readonly #config: MachineConfig;
+  readonly #host: MachineHost;
+  readonly #lifecycle = new Lifecycle();
+  readonly #consoleListeners = new Listeners<[Uint8Array, ConsoleSource]>();
+  readonly #clock: GuestClock;
+  readonly #console: ConsoleOutput;
+  readonly #panic: PanicWatcher;
+  readonly #board: Board;
+  readonly #loop: RunLoop;
+  /** Counts starts, resumes and stops: what an older one still awaited is void. */
+  #generation = 0;
+  #instructionsBefore = 0;
+  #ranMs = 0;
+  #runningSince: number | undefined;
+  #bootedAt: number | undefined;
+  #poweredOnAt = 0;
+  #quickReboots = 0;
+
+  private constructor(config: MachineConfig, host: MachineHost) {
+    this.#config = config;
+    this.#host = host;
+    const plan = planBoot(config.boot, config.memory);
+    this.#clock = new GuestClock(() => host.now());
+    this.#console = new ConsoleOutput((data, source) => {
+      if (source === 'hvc') this.#bootedAt ??= host.now();
+      this.#consoleListeners.emit(data, source);
+    });
+    this.#panic = new PanicWatcher(() =>
+      this.#board.ask({ kind: 'crash', reason: this.#panicReason() }),
+    );
+    this.#board = new Board({
+      memory: config.memory,
+      core: config.core,
+      shared: config.shared,
+      plan,
+      host,
+      clock: this.#clock,
+      console: this.#console,
+      panic: this.#panic,
+      wake: () => this.#loop?.wake(),
+      onSerialSpace: () => {},
+    });
+    this.#loop = new RunLoop({
+      board: this.#board,
+      host,
+      clock: this.#clock,
+      console: this.#console,
+      trace: config.trace && (() => config.trace?.(this.#board)),
+    });
+  }
+
+  /** Makes a machine that is off. Refuses with a sentence what cannot work. */
+  static create(config: MachineConfig, host: MachineHost): Machine {
+    const { memory } = config;
+    if (
+      !Number.isInteger(memory) ||
+      memory < MEMORY_MIN ||
+      memory > MEMORY_MAX ||
+      memory % MEMORY_STEP !== 0
+    ) {
+      throw new UserError(
+        `A machine cannot have ${memory} bytes of memory: give it ${MEMORY_MIN / MIB} MB to ` +
+          `${MEMORY_MAX / MIB} MB.`,
+      );
+    }
+    return new Machine(config, host);
+  }
+
+  get state(): MachineState {
+    return this.#lifecycle.state;
+  }
+
+  onState(listener: (state: MachineState) => void): Disposable {
+    return this.#lifecycle.onState(listener);
+  }
+
+  /** Output of the serial port and the virtio console, in the order in which it was written. */
+  onConsole(listener: (data: Uint8Array, source: ConsoleSource) => void): Disposable {
+    return this.#consoleListeners.add(listener);
+  }
+
+  start(): void {
+    this.#lifecycle.require('start');
+    this.#quickReboots = 0;
+    this.#powerOn();
+    this.#enter({ kind: 'running' });
+  }
+
+  pause(): void {
+    this.#lifecycle.require('pause');
+    this.#enter({ kind: 'paused' });
+  }
+
+  resume(): void {
+    this.#lifecycle.require('resume');
+    this.#enter({ kind: 'running' });
+  }
+
+  /** The reset button: what is in memory is lost. */
+  reset(): void {
+    this.#lifecycle.require('reset');
+    this.#quickReboots = 0;
+    this.#halt();
+    this.#powerOn();
+    this.#enter({ kind: 'running' });
+  }
+
+  powerOff(): void {
+    this.#lifecycle.require('powerOff');
+    this.#enter({ kind: 'off' });
+  }
+
+  destroy(): void {
+    if (this.state.kind === 'destroyed') return;
+    this.#enter({ kind: 'destroyed' });
+    this.#lifecycle.dispose();
+    this.#consoleListeners.clear();
+  }
+
+  /** What a person types: to the virtio console once it has a driver, before that to the UART. */
+  consoleInput(data: Uint8Array): void {
+    this.#board.uart.receive(data);
+  }
+
+  resize(_columns: number, _rows: number): void {}
+
+  stats(): MachineStats {
+    const ranMs = this.#ranMs + this.#sinceRunning();
+    const idle = Math.min(this.#loop.idleMs, ranMs);
+    const instructions = this.#instructionsBefore + Number(this.#board.hart.u64('instret'));
+    const busySeconds = (ranMs - idle) / 1000;
+    return {
+      wall_s: ranMs / 1000,
+      boot_s: this.#bootedAt === undefined ? null : (this.#bootedAt - this.#poweredOnAt) / 1000,
+      instructions,
+      mips: busySeconds > 0 ? instructions / busySeconds / 1e6 : 0,
+      idle_s: idle / 1000,
+      ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(),
+      memory_bytes: this.#config.memory,
+    };
+  }
+
+  #powerOn(): void {
+    this.#instructionsBefore += Number(this.#board.hart.u64('instret'));
+    this.#panic.reset();
+    this.#bootedAt = undefined;
+    this.#poweredOnAt = this.#host.now();
+    this.#clock.set(0);
+    this.#board.powerOn();
+  }
+
+  /** Ends what runs, and counts its time. */
+  #halt(): void {
+    this.#generation++;
+    this.#loop.stop();
+    this.#ranMs += this.#sinceRunning();
+    this.#runningSince = undefined;
+  }
+
+  #sinceRunning(): number {
+    return this.#runningSince === undefined ? 0 : this.#host.now() - this.#runningSince;
+  }
+
+  /** Enters a state; the machine runs in the state that says so, and in no other. */
+  #enter(state: MachineState): void {
+    this.#halt();
+    if (state.kind === 'running') {
+      this.#runningSince = this.#host.now();
+      void this.#run(this.#generation);
+    }
+    this.#lifecycle.enter(state);
+  }
+
+  async #run(generation: number): Promise<void> {
+    try {
+      // The state is announced first, and `start` returns before the guest runs.
+      await this.#host.turn();
+      while (generation === this.#generation) {
+        const request = await this.#loop.run();
+        if (generation !== this.#generation) return;
+        if (!request || !this.#reboots(request)) {
+          if (request) this.#obey(request);
+          return;
+        }
+        this.#powerOn();
+      }
+    } catch (error) {
+      if (generation !== this.#generation) return;
+      this.#enter({ kind: 'crashed', reason: `The machine failed: ${messageOf(error)}` });
+    }
+  }
+
+  /** Whether a request is a reboot that is granted. */
+  #reboots(request: MachineRequest): boolean {
+    if (request.kind !== 'reboot' || this.#panic.reason !== undefined) return false;
+    const quick = this.#host.now() - this.#poweredOnAt < REBOOT_SPAN_MS;
+    this.#quickReboots = quick ? this.#quickReboots + 1 : 0;
+    return this.#quickReboots < REBOOTS_MAX;
+  }
+
+  #obey(request: MachineRequest): void {
+    if (request.kind === 'off') {
+      this.#enter({ ...request, kind: 'off' });
+    } else if (request.kind === 'crash') {
+      this.#enter({ kind: 'crashed', reason: request.reason });
+    } else {
+      const reason =
+        this.#panic.reason === undefined
+          ? `The guest rebooted ${REBOOTS_MAX} times in a row, each time within ` +
+            `${REBOOT_SPAN_MS / 1000} seconds.`
+          : this.#panicReason();
+      this.#enter({ kind: 'crashed', reason });
+    }
+  }
+
+  #panicReason(): string {
+    return `The guest's kernel panicked: ${this.#panic.reason ?? 'for no reason that it gave'}`;
+  }
+}

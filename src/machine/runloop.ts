@@ -1,0 +1,216 @@
+/**
+ * Runs a board: slices of instructions between turns of the event loop, sleep while the guest waits.
+ * Relies on the board for everything that a guest does and on the host for time; guarantees that
+ * the event loop gets its turn every few milliseconds, that a waiting guest costs nothing, and that
+ * `run` ends only by `stop` or with the machine's request.
+ */
+import { ExitReason } from '../core/layout.ts';
+import type { Board, MachineRequest } from './board.ts';
+import type { GuestClock } from './clock.ts';
+import type { ConsoleOutput } from './console.ts';
+import type { MachineHost } from './host.ts';
+import { TIMEBASE_HZ } from './memory-map.ts';
+import { HartStatus } from './sbi/types.ts';
+
+/** Time between two turns of the event loop, in milliseconds: typing and pausing answer at once. */
+const SLICE_MS = 6;
+/** Time between two looks at the clock, in milliseconds: bounds how late a timer interrupt is. */
+const CHUNK_MS = 1;
+/** Instructions of a chunk: the first one, and what measuring may lead to. */
+const FIRST_BUDGET = 20_000;
+const MIN_BUDGET = 2_000;
+const MAX_BUDGET = 20_000_000;
+/** Shorter waits are spent in turns of the event loop: timers are not exact enough. */
+const SHORTEST_SLEEP_MS = 1;
+/** Longer ones are split: hosts' timers overflow at 2^31 ms. */
+const LONGEST_SLEEP_MS = 600_000;
+/** Instructions after a store to tohost until a command in two halves must be complete. */
+const HTIF_SETTLE = 32;
+const HART = 0;
+const TICKS_PER_MS = TIMEBASE_HZ / 1000;
+const MIE_STIE = 1n << 5n;
+const NEVER = 1n << 63n;
+
+export interface RunLoopOptions {
+  readonly board: Board;
+  readonly host: MachineHost;
+  readonly clock: GuestClock;
+  readonly console: ConsoleOutput;
+  /** Called before each instruction, which then runs alone. */
+  readonly trace?: () => void;
+}
+
+/** One stretch from a start or resume to a stop; a stop ends its own stretch only. */
+interface Stretch {
+  stopped: boolean;
+}
+
+export class RunLoop {
+  readonly #options: RunLoopOptions;
+  #stretch: Stretch | undefined;
+  #wake: (() => void) | undefined;
+  #budget = FIRST_BUDGET;
+  /** Milliseconds in which the guest waited. */
+  idleMs = 0;
+
+  constructor(options: RunLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Runs until `stop`, then resolves to undefined; or until the machine is asked for something. */
+  async run(): Promise<MachineRequest | undefined> {
+    const { board, host, clock, console } = this.#options;
+    const stretch: Stretch = { stopped: false };
+    this.stop();
+    this.#stretch = stretch;
+    clock.run();
+    while (!stretch.stopped) {
+      const waiting = this.#slice();
+      console.flush();
+      const { request } = board;
+      if (request) {
+        board.request = undefined;
+        this.stop();
+        return request;
+      }
+      if (waiting) await this.#idle(stretch);
+      else await host.turn();
+    }
+    return undefined;
+  }
+
+  /** Ends the present stretch; nothing of the guest runs after this. */
+  stop(): void {
+    if (this.#stretch) this.#stretch.stopped = true;
+    this.#stretch = undefined;
+    this.#options.clock.stop();
+    this.wake();
+  }
+
+  /** Something happened that may concern a waiting guest. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  /** Runs for a few milliseconds; true when the guest waits for an interrupt. */
+  #slice(): boolean {
+    const { board, host, trace } = this.#options;
+    const { exports } = board.core;
+    const firmwareHart = board.firmware.harts[HART]!;
+    const end = host.now() + SLICE_MS;
+    for (let before = host.now(); ; ) {
+      if (firmwareHart.status !== HartStatus.Started) {
+        if (firmwareHart.status === HartStatus.Stopped) {
+          board.ask({ kind: 'crash', reason: 'The guest stopped its last processor.' });
+          return false;
+        }
+        if (!board.interruptPending()) return true;
+        firmwareHart.status = HartStatus.Started;
+      }
+      board.updateTimers();
+      const retired = board.hart.u64('instret');
+      const budget = trace ? 1 : this.#nextBudget();
+      trace?.();
+      const reason = exports.run(HART, budget);
+      const now = host.now();
+      switch (reason) {
+        case ExitReason.Budget:
+          if (!trace) this.#measure(budget, now - before);
+          if (!trace && board.hart.u64('instret') === retired) {
+            board.ask({ kind: 'crash', reason: this.#trapLoop() });
+          }
+          break;
+        case ExitReason.Wfi:
+          board.updateTimers();
+          if (!board.interruptPending()) return true;
+          break;
+        case ExitReason.Sbi:
+          board.firmware.serve(HART);
+          break;
+        case ExitReason.Watch:
+          this.#serveHtif();
+          break;
+        case ExitReason.Attention:
+          board.hart.setU32('attention', 0);
+          break;
+      }
+      if (board.request || now >= end) return false;
+      before = now;
+    }
+  }
+
+  #nextBudget(): number {
+    const { mtimer } = this.#options.board;
+    const deadline = mtimer.nextDeadline();
+    if (deadline === Number.POSITIVE_INFINITY) return this.#budget;
+    // The core knows stimecmp; a machine timer is seen between chunks only.
+    const share = (deadline - mtimer.time()) / (CHUNK_MS * TICKS_PER_MS);
+    if (share >= 1) return this.#budget;
+    return Math.max(MIN_BUDGET, Math.floor(share * this.#budget));
+  }
+
+  /** Adapts the budget to how long the last one took. */
+  #measure(budget: number, ms: number): void {
+    const wanted = ms > 0 ? (budget * CHUNK_MS) / ms : 2 * budget;
+    const next = Math.min(Math.max(wanted, this.#budget / 2), this.#budget * 2);
+    this.#budget = Math.round(Math.min(Math.max(next, MIN_BUDGET), MAX_BUDGET));
+  }
+
+  #serveHtif(): void {
+    const { board } = this.#options;
+    const { htif, core } = board;
+    if (!htif || htif.serve(false)) return;
+    // What ends this run early is met again by the next one, or is the same page stored to.
+    core.exports.run(HART, HTIF_SETTLE);
+    htif.serve(true);
+  }
+
+  #trapLoop(): string {
+    const { hart } = this.#options.board;
+    const machine = hart.u32('priv') === 3;
+    const hex = (value: bigint) => `0x${value.toString(16)}`;
+    const [cause, tval] = machine
+      ? [hart.u64('mcause'), hart.u64('mtval')]
+      : [hart.u64('scause'), hart.u64('stval')];
+    return (
+      `The guest faults without end: its trap handler at ${hex(hart.pc)} faults itself ` +
+      `(cause ${cause}, value ${hex(tval)}).`
+    );
+  }
+
+  /** Waits until an interrupt is pending, the stretch is stopped, or a request is made. */
+  async #idle(stretch: Stretch): Promise<void> {
+    const { board, host } = this.#options;
+    for (;;) {
+      board.updateTimers();
+      board.htif?.input();
+      if (stretch.stopped || board.request || board.interruptPending()) return;
+      const ms = this.#msToDeadline();
+      if (ms < SHORTEST_SLEEP_MS) {
+        await host.turn();
+        continue;
+      }
+      const start = host.now();
+      const { done, wake } = host.sleep(Math.min(ms, LONGEST_SLEEP_MS));
+      this.#wake = wake;
+      await done;
+      this.#wake = undefined;
+      this.idleMs += host.now() - start;
+    }
+  }
+
+  /** Milliseconds until a timer interrupt that the guest waits for. */
+  #msToDeadline(): number {
+    const { board, host } = this.#options;
+    const { mtimer, rtc, hart } = board;
+    const now = mtimer.time();
+    let ticks = mtimer.nextDeadline() - now;
+    const stimecmp = hart.u64('stimecmp');
+    if ((hart.u64('mie') & MIE_STIE) !== 0n && stimecmp < NEVER) {
+      ticks = Math.min(ticks, Number(stimecmp) - now);
+    }
+    const alarm = rtc.nextAlarm();
+    const toAlarm = alarm === Number.POSITIVE_INFINITY ? alarm : alarm - host.wallClock();
+    return Math.max(0, Math.min(ticks / TICKS_PER_MS, toAlarm));
+  }
+}
