@@ -19,10 +19,14 @@ export class BootProgress {
 
   /** Takes output in; returns whether the stage changed. */
   observe(data: Uint8Array, source: ConsoleSource): boolean {
-    if (this.stage === 'shell') return false;
-    const text = this.decoder.decode(data, { stream: true });
-    this.tail = (this.tail + text).slice(-TAIL);
+    // A shell's output is none of this file's business; a kernel that starts again is.
+    if (this.stage === 'shell' && source === 'hvc') return false;
     const before = this.stage;
+    this.tail = (this.tail + this.decoder.decode(data, { stream: true })).slice(-TAIL);
+    if (this.stage === 'shell') {
+      if (!this.tail.includes('] Linux version ')) return false;
+      this.restart();
+    }
     if (this.stage === 'kernel' && (source === 'hvc' || this.tail.includes('as init process'))) {
       this.stage = 'init';
     }

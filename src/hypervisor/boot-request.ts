@@ -2,7 +2,7 @@
  * VMs that the page's address asks for: `?boot=micro`, `?boot=micro:3&memory=128M&run=CMD`. Every
  * value is checked; what does not fit becomes a sentence that says what would.
  */
-import type { Template } from './catalogue.ts';
+import type { Template } from '../machine/manifest.ts';
 import { formatMemorySize, MEMORY_MAXIMUM, parseMemorySize } from './memory-size.ts';
 
 /** VMs that one address may start: an address is one click away for everybody. */

@@ -11,7 +11,13 @@ import {
   type WorkerMessage,
   WorkerMessageSchema,
 } from '../worker/protocol.ts';
-import { type Enclosure, encloseWorker, FrameRefused, type Isolation, plainWorker } from './frame.ts';
+import {
+  type Enclosure,
+  encloseWorker,
+  FrameRefused,
+  type Isolation,
+  plainWorker,
+} from './frame.ts';
 import { checkedEndpoint, listenChecked } from './guard.ts';
 
 /** A worker that does not answer a command within this time is taken as stuck, in milliseconds. */

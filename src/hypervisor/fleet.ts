@@ -3,7 +3,7 @@
  * as one store, so that whoever shows them never touches a worker.
  */
 import { createStore, type StoreApi } from 'zustand/vanilla';
-import type { Template } from './catalogue.ts';
+import type { Template } from '../machine/manifest.ts';
 import { ImageStore } from './images.ts';
 import { isLive, isPending, Vm, type VmView } from './vm.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
@@ -69,16 +69,15 @@ export class Fleet {
 
   /** Whether closing the page would lose something. */
   get losesWork(): boolean {
-    return [...this.vms.values()].some(
-      (vm) => isLive(vm.view.status) || isPending(vm.view.status),
-    );
+    return [...this.vms.values()].some((vm) => isLive(vm.view.status) || isPending(vm.view.status));
   }
 
   private publish(): void {
     this.store.setState({ vms: [...this.vms.values()].map((vm) => vm.view) });
   }
 
-  private freeName(wanted: string, template: Template, several: boolean): string {
+  /** The name that a VM would get: the wanted one, or the next free number behind it. */
+  freeName(wanted: string, template: Template, several: boolean): string {
     const taken = new Set([...this.vms.values()].map((vm) => vm.view.name));
     const base = wanted === '' ? template.name : wanted;
     if (wanted !== '' && !several && !taken.has(wanted)) return wanted;

@@ -12,9 +12,7 @@ const MESSAGES_PER_SECOND = 4000;
 export type Violation = (what: string) => void;
 
 /** Calls `receive` with each message that fits `schema`. */
-export function listenChecked<
-  Schema extends v.BaseSchema<unknown, unknown, v.BaseIssue<unknown>>,
->(
+export function listenChecked<Schema extends v.BaseSchema<unknown, unknown, v.BaseIssue<unknown>>>(
   port: MessagePort,
   schema: Schema,
   receive: (message: v.InferOutput<Schema>) => void,

@@ -3,14 +3,13 @@
  * the manifest, kept in the Cache API for the next visit and for offline use. Relies on a folder of
  * images below the page; guarantees that nothing unverified is handed out.
  */
-import * as v from 'valibot';
 import {
-  CatalogueSchema,
   type ImageFile,
   type Manifest,
-  ManifestSchema,
+  parseCatalogue,
+  parseManifest,
   type Template,
-} from './catalogue.ts';
+} from '../machine/manifest.ts';
 
 const CACHE_NAME = 'tabvisor-images-1';
 /** Unpacked images are kept this long for the next VM of the same template, in milliseconds. */
@@ -39,11 +38,11 @@ export class ImageStore {
   /** The templates that there are. */
   async templates(): Promise<Template[]> {
     const url = new URL('index.json', this.folder);
-    return (await this.json(url, CatalogueSchema)).templates;
+    return (await this.described(url, parseCatalogue)).templates;
   }
 
   async manifest(template: Template): Promise<Manifest> {
-    return this.json(new URL(template.manifest, this.folder), ManifestSchema);
+    return this.described(new URL(template.manifest, this.folder), parseManifest);
   }
 
   /**
@@ -142,10 +141,7 @@ export class ImageStore {
   }
 
   /** Small descriptions: from the network when it is there, otherwise the last that was seen. */
-  private async json<Schema extends v.BaseSchema<unknown, unknown, v.BaseIssue<unknown>>>(
-    url: URL,
-    schema: Schema,
-  ): Promise<v.InferOutput<Schema>> {
+  private async described<T>(url: URL, parse: (text: string, name: string) => T): Promise<T> {
     const cache = await openCache();
     const response = await fetchOrThrow(url).catch(async (error: unknown) => {
       const cached = await cache?.match(url.href);
@@ -153,14 +149,9 @@ export class ImageStore {
       return cached;
     });
     const copy = response.clone();
-    const parsed = v.safeParse(schema, await response.json().catch(() => undefined));
-    if (!parsed.success) {
-      throw new Error(
-        `${nameOf(url)} is not a valid description of guest images: ${parsed.issues[0].message}. Build the images anew.`,
-      );
-    }
+    const description = parse(await response.text(), nameOf(url));
     await cache?.put(url.href, copy).catch(() => {});
-    return parsed.output;
+    return description;
   }
 }
 

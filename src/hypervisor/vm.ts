@@ -3,9 +3,10 @@
  * its console and its figures. It owns at most one connection to a worker. Every change is told to
  * the owner as a new, immutable view.
  */
+
+import type { Template } from '../machine/manifest.ts';
 import type { Figures, GuestState, WorkerMessage } from '../worker/protocol.ts';
 import { BootProgress, type BootStage } from './boot-progress.ts';
-import type { Template } from './catalogue.ts';
 import { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
 import { sharedMemoryAvailable } from './features.ts';
@@ -277,6 +278,10 @@ export class Vm {
   private progressed(): void {
     const { stage } = this.progress;
     this.update({ bootStage: stage });
+    if (stage === 'kernel') {
+      // The guest rebooted by itself.
+      this.update({ status: 'booting', startedAt: performance.now(), bootSeconds: undefined });
+    }
     if (stage !== 'shell') return;
     const startedAt = this.view.startedAt ?? performance.now();
     this.update({

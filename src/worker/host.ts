@@ -3,6 +3,7 @@
  * of the event loop between slices, and sleep that input can end. Relies on nothing that a worker
  * of an opaque origin lacks.
  */
+import type { MachineHost } from '../machine/host.ts';
 
 /** `getRandomValues` refuses more than this at once. */
 const ENTROPY_CHUNK = 65536;
@@ -26,7 +27,7 @@ function eventLoopTurn(): () => Promise<void> {
     });
 }
 
-export function workerHost(room: () => Promise<void>) {
+export function workerHost(room: () => Promise<void>): MachineHost {
   const turn = eventLoopTurn();
   return {
     now: () => performance.now(),
@@ -42,7 +43,7 @@ export function workerHost(room: () => Promise<void>) {
       await turn();
       await room();
     },
-    sleep(ms: number): { done: Promise<void>; wake(): void } {
+    sleep(ms: number) {
       let wake = () => {};
       const done = new Promise<void>((resolve) => {
         const timer = Number.isFinite(ms) ? setTimeout(resolve, Math.max(0, ms)) : undefined;

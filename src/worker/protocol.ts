@@ -14,7 +14,7 @@ export const OUTPUT_CHUNK = 32 * 1024;
 /** Largest text (a reason, an error) that the page accepts from a worker, in UTF-16 units. */
 export const TEXT_LIMIT = 2000;
 /** Interval between two reports of a VM's figures, in milliseconds. */
-export const STATS_INTERVAL_MS = 1000;
+export const FIGURES_INTERVAL_MS = 1000;
 
 const Text = v.pipe(v.string(), v.maxLength(TEXT_LIMIT));
 const Count = v.pipe(v.number(), v.finite(), v.minValue(0));

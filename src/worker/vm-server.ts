@@ -4,15 +4,16 @@
  * of the worker: what fails becomes a rejected command or a state with a reason.
  */
 import * as Comlink from 'comlink';
+import type { MachineHost } from '../machine/host.ts';
 import { workerHost } from './host.ts';
 import { OutputStream } from './output-stream.ts';
 import {
   type BootConfig,
   type ConsoleSource,
+  FIGURES_INTERVAL_MS,
   type Figures,
   type GuestState,
   type PageMessage,
-  STATS_INTERVAL_MS,
   TEXT_LIMIT,
   type VmApi,
   type VmPorts,
@@ -35,11 +36,10 @@ export interface ServedMachine {
   figures(): { instructions: number; idleSeconds: number; ramBytes: number };
 }
 
-export type Host = ReturnType<typeof workerHost>;
 export type MachineFactory = (
   config: BootConfig,
   core: WebAssembly.Module,
-  host: Host,
+  host: MachineHost,
 ) => Promise<ServedMachine>;
 
 function clip(text: string): string {
@@ -141,16 +141,16 @@ class VmServer implements VmApi {
   private reportFigures(machine: ServedMachine): void {
     let lastTime = performance.now();
     let last = machine.figures();
-    const timer = setInterval(() => {
-      if (machine.state.kind === 'destroyed') return clearInterval(timer);
+    const report = () => {
+      if (machine.state.kind === 'destroyed') return;
       const now = performance.now();
       const current = machine.figures();
+      const cost = performance.now() - now;
       const seconds = Math.max(1e-3, (now - lastTime) / 1000);
-      const running = machine.state.kind === 'running';
       const instructions = Math.max(0, current.instructions - last.instructions);
       const idle = current.idleSeconds - last.idleSeconds;
       const figures: Figures = {
-        busy: running ? Math.min(1, Math.max(0, 1 - idle / seconds)) : 0,
+        busy: machine.state.kind === 'running' ? Math.min(1, Math.max(0, 1 - idle / seconds)) : 0,
         memoryInUse: current.ramBytes,
         instructions: current.instructions,
         mips: instructions / seconds / 1e6,
@@ -158,7 +158,13 @@ class VmServer implements VmApi {
       lastTime = now;
       last = current;
       this.send({ type: 'figures', figures });
-    }, STATS_INTERVAL_MS);
+      // Looking through a large memory takes time: an idle VM must stay idle.
+      setTimeout(
+        report,
+        Math.min(5 * FIGURES_INTERVAL_MS, Math.max(FIGURES_INTERVAL_MS, cost * 200)),
+      );
+    };
+    setTimeout(report, FIGURES_INTERVAL_MS);
   }
 
   private send(message: WorkerMessage, transfer: Transferable[] = []): void {

@@ -3,8 +3,9 @@
  * a prompt and knows commands that make a VM behave well or badly. It keeps the promises of
  * `ServedMachine` and nothing else; no guest code runs.
  */
+import type { MachineHost, Sleep } from '../../machine/host.ts';
 import type { ConsoleSource, GuestState } from '../protocol.ts';
-import type { Host, MachineFactory, ServedMachine } from '../vm-server.ts';
+import type { MachineFactory, ServedMachine } from '../vm-server.ts';
 
 const encoder = new TextEncoder();
 const PROMPT = '\x1b[1;32mroot@micro\x1b[0m:\x1b[1;34m~\x1b[0m# ';
@@ -17,12 +18,13 @@ class FakeMachine implements ServedMachine {
   private program: 'boot' | 'shell' | 'yes' | 'spin' = 'boot';
   private step = 0;
   private idleMs = 0;
+  private sleptSince = 0;
   private instructions = 0;
-  private sleeping: { wake(): void } | undefined;
+  private sleeping: Sleep | undefined;
   private size = '80x24';
 
   constructor(
-    private readonly host: Host,
+    private readonly host: MachineHost,
     private readonly memory: number,
   ) {}
 
@@ -66,7 +68,7 @@ class FakeMachine implements ServedMachine {
   figures() {
     return {
       instructions: this.instructions,
-      idleSeconds: this.idleMs / 1000,
+      idleSeconds: (this.idleMs + (this.sleptSince ? this.host.now() - this.sleptSince : 0)) / 1000,
       ramBytes: Math.min(this.memory, 48 << 20),
     };
   }
@@ -112,10 +114,11 @@ class FakeMachine implements ServedMachine {
         await this.host.turn();
         continue;
       }
-      const begin = this.host.now();
+      this.sleptSince = this.host.now();
       this.sleeping = this.host.sleep(pause);
-      await (this.sleeping as unknown as { done: Promise<void> }).done;
-      this.idleMs += this.host.now() - begin;
+      await this.sleeping.done;
+      this.idleMs += this.host.now() - this.sleptSince;
+      this.sleptSince = 0;
     }
   }
 

@@ -1,0 +1,125 @@
+/** The page: list on the left, consoles on the right; on narrow screens one at a time. */
+import { useEffect, useRef, useState } from 'react';
+import { Button } from 'react-aria-components/Button';
+import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panels';
+import { missingFeatures, sharedMemoryAvailable } from '../hypervisor/features.ts';
+import { statusWord } from './format.ts';
+import { useSelectedId } from './navigation.ts';
+import { Notice } from './parts/controls.tsx';
+import { NARROW, useMedia, useVms } from './parts/hooks.ts';
+import { useUi } from './store.ts';
+import { ConsoleArea } from './views/console-area.tsx';
+import { Dialogs } from './views/dialogs.tsx';
+import { MachineList } from './views/machine-list.tsx';
+import { TopBar } from './views/top-bar.tsx';
+import { BootProblems, Unsupported, Welcome } from './views/welcome.tsx';
+
+const MISSING = missingFeatures();
+
+export function App() {
+  const vms = useVms();
+  const problems = useUi((state) => state.bootProblems);
+  if (MISSING.length > 0) return <Unsupported missing={MISSING} />;
+  return (
+    <div className="page">
+      <TopBar />
+      <SharedMemoryNotice />
+      {problems.length > 0 ? (
+        <BootProblems problems={problems} />
+      ) : vms.length === 0 ? (
+        <Welcome />
+      ) : (
+        <Workspace />
+      )}
+      <Dialogs />
+      <Announcer />
+    </div>
+  );
+}
+
+function Workspace() {
+  const narrow = useMedia(NARROW);
+  const selected = useSelectedId();
+  const layout = useDefaultLayout({ id: 'tabvisor.panes', storage: layoutStorage() });
+  if (narrow) {
+    return (
+      <main className="pane">{selected === undefined ? <MachineList /> : <ConsoleArea />}</main>
+    );
+  }
+  return (
+    <main className="pane">
+      <Group orientation="horizontal" className="panes" {...layout}>
+        <Panel id="machines" defaultSize="34%" minSize={300} maxSize="60%">
+          <MachineList />
+        </Panel>
+        <Separator className="pane-handle" aria-label="Width of the list" />
+        <Panel id="consoles" minSize={360}>
+          <ConsoleArea />
+        </Panel>
+      </Group>
+    </main>
+  );
+}
+
+/** Storage may be forbidden: then the layout is not remembered. */
+function layoutStorage(): Pick<Storage, 'getItem' | 'setItem'> {
+  return {
+    getItem(key) {
+      try {
+        return localStorage.getItem(key);
+      } catch {
+        return null;
+      }
+    },
+    setItem(key, value) {
+      try {
+        localStorage.setItem(key, value);
+      } catch {
+        // Not remembered.
+      }
+    },
+  };
+}
+
+function SharedMemoryNotice() {
+  const [hidden, setHidden] = useState(false);
+  if (hidden || sharedMemoryAvailable()) return null;
+  return (
+    <Notice
+      tone="warning"
+      action={
+        <Button className="button" onPress={() => setHidden(true)}>
+          Continue without
+        </Button>
+      }
+    >
+      This page is not cross-origin isolated, so VMs run without shared memory, with one processor
+      each. The server can send the headers Cross-Origin-Opener-Policy: same-origin and
+      Cross-Origin-Embedder-Policy: require-corp; a reload may help where a service worker is
+      allowed.
+    </Notice>
+  );
+}
+
+/** Tells screen readers when a VM changes its state. */
+function Announcer() {
+  const vms = useVms();
+  const before = useRef(new Map<string, string>());
+  const [text, setText] = useState('');
+  useEffect(() => {
+    const changes: string[] = [];
+    const now = new Map<string, string>();
+    for (const vm of vms) {
+      const word = statusWord(vm);
+      now.set(vm.id, word);
+      if (before.current.get(vm.id) !== word) changes.push(`${vm.name}: ${word}.`);
+    }
+    before.current = now;
+    if (changes.length > 0) setText(changes.slice(0, 5).join(' '));
+  }, [vms]);
+  return (
+    <div className="sr-only" role="status" aria-live="polite">
+      {text}
+    </div>
+  );
+}

@@ -1,0 +1,291 @@
+/**
+ * Every action of the page, once: menus, toolbars, the palette, the list of shortcuts and the keys
+ * themselves are made from this list. A command says when it makes sense and what it does.
+ */
+import { isLive, isPending, type VmView } from '../hypervisor/vm.ts';
+import { closeConsole, openConsole, selectedId, showList } from './navigation.ts';
+import type { IconName } from './parts/icon.tsx';
+import { fleet, terminals } from './services.ts';
+import { getUi, setScreenReader, setTheme, setUi } from './store.ts';
+
+export interface Command {
+  id: string;
+  title: string;
+  icon: IconName;
+  /** `page` commands need no VM; the others act on one. */
+  group: 'page' | 'machine' | 'console';
+  /** As shown; `keys` is what is matched. */
+  shortcut?: string;
+  keys?: (event: KeyboardEvent) => boolean;
+  /** Works while the keyboard is the guest's, too. */
+  inConsole?: boolean;
+  danger?: boolean;
+  available: (vm: VmView | undefined) => boolean;
+  run: (vm: VmView | undefined) => void;
+}
+
+const plain = (key: string) => (event: KeyboardEvent) =>
+  event.key.toLowerCase() === key && !event.ctrlKey && !event.metaKey && !event.altKey;
+const controlShift = (key: string) => (event: KeyboardEvent) =>
+  event.key.toLowerCase() === key && event.ctrlKey && event.shiftKey && !event.altKey;
+
+/** Asks first when the VM holds something that would be lost. */
+function confirmed(vm: VmView, action: 'reset' | 'powerOff' | 'delete'): void {
+  if (isLive(vm.status) || (action === 'delete' && isPending(vm.status))) {
+    setUi({ dialog: { kind: 'confirm', action, vm: vm.id } });
+  } else perform(vm.id, action);
+}
+
+export function perform(id: string, action: 'reset' | 'powerOff' | 'delete'): void {
+  if (action === 'reset') void fleet.get(id)?.reset();
+  else if (action === 'powerOff') void fleet.get(id)?.powerOff();
+  else {
+    closeConsole(id);
+    fleet.delete(id);
+  }
+}
+
+const always = () => true;
+const anyVm = (vm: VmView | undefined) => vm !== undefined;
+
+export const COMMANDS: readonly Command[] = [
+  {
+    id: 'new',
+    title: 'New VM…',
+    icon: 'plus',
+    group: 'page',
+    shortcut: 'N',
+    keys: plain('n'),
+    available: always,
+    run: () => setUi({ dialog: { kind: 'new' } }),
+  },
+  {
+    id: 'palette',
+    title: 'Find a command…',
+    icon: 'search',
+    group: 'page',
+    shortcut: 'Ctrl+Shift+P',
+    keys: (event) =>
+      controlShift('p')(event) ||
+      (event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey) && !inTerminal(event)),
+    inConsole: true,
+    available: always,
+    run: () => setUi({ dialog: { kind: 'palette' } }),
+  },
+  {
+    id: 'shortcuts',
+    title: 'Keyboard shortcuts',
+    icon: 'keyboard',
+    group: 'page',
+    shortcut: '?',
+    keys: plain('?'),
+    available: always,
+    run: () => setUi({ dialog: { kind: 'shortcuts' } }),
+  },
+  {
+    id: 'list',
+    title: 'Go to the list of machines',
+    icon: 'list',
+    group: 'page',
+    shortcut: 'G',
+    keys: plain('g'),
+    available: () => fleet.store.getState().vms.length > 0,
+    run: () => {
+      if (matchMedia('(max-width: 760px)').matches) showList();
+      requestAnimationFrame(() =>
+        document.querySelector<HTMLElement>('.machine-list [role="row"]')?.focus(),
+      );
+    },
+  },
+  ...(['system', 'light', 'dark'] as const).map(
+    (theme): Command => ({
+      id: `theme-${theme}`,
+      title: { system: 'Theme: as the system', light: 'Theme: light', dark: 'Theme: dark' }[theme],
+      icon: theme === 'light' ? 'sun' : theme === 'dark' ? 'moon' : 'contrast',
+      group: 'page',
+      available: () => getUi().theme !== theme,
+      run: () => setTheme(theme),
+    }),
+  ),
+  {
+    id: 'screen-reader',
+    title: 'Screen reader support in consoles: on or off',
+    icon: 'eye',
+    group: 'page',
+    available: always,
+    run: () => setScreenReader(!getUi().screenReader),
+  },
+  {
+    id: 'open',
+    title: 'Open console',
+    icon: 'terminal',
+    group: 'machine',
+    shortcut: 'Enter',
+    available: (vm) => vm !== undefined && vm.id !== selectedId(),
+    run: (vm) => vm && openConsole(vm.id),
+  },
+  {
+    id: 'start',
+    title: 'Start',
+    icon: 'play',
+    group: 'machine',
+    shortcut: 'S',
+    keys: plain('s'),
+    available: (vm) => vm !== undefined && !isLive(vm.status) && !isPending(vm.status),
+    run: (vm) => vm && void fleet.get(vm.id)?.start(),
+  },
+  {
+    id: 'pause',
+    title: 'Pause',
+    icon: 'pause',
+    group: 'machine',
+    shortcut: 'P',
+    keys: plain('p'),
+    available: (vm) => vm?.status === 'running' || vm?.status === 'booting',
+    run: (vm) => vm && void fleet.get(vm.id)?.pause(),
+  },
+  {
+    id: 'resume',
+    title: 'Resume',
+    icon: 'play',
+    group: 'machine',
+    shortcut: 'P',
+    keys: plain('p'),
+    available: (vm) => vm?.status === 'paused',
+    run: (vm) => vm && void fleet.get(vm.id)?.resume(),
+  },
+  {
+    id: 'reset',
+    title: 'Reset',
+    icon: 'reset',
+    group: 'machine',
+    shortcut: 'R',
+    keys: plain('r'),
+    available: (vm) => vm !== undefined && isLive(vm.status),
+    run: (vm) => vm && confirmed(vm, 'reset'),
+  },
+  {
+    id: 'power-off',
+    title: 'Power off',
+    icon: 'power',
+    group: 'machine',
+    shortcut: 'O',
+    keys: plain('o'),
+    available: (vm) => vm !== undefined && (isLive(vm.status) || isPending(vm.status)),
+    run: (vm) => vm && confirmed(vm, 'powerOff'),
+  },
+  {
+    id: 'delete',
+    title: 'Delete',
+    icon: 'trash',
+    group: 'machine',
+    shortcut: 'Delete',
+    keys: plain('delete'),
+    danger: true,
+    available: anyVm,
+    run: (vm) => vm && confirmed(vm, 'delete'),
+  },
+  {
+    id: 'leave',
+    title: 'Move between console and page',
+    icon: 'swap',
+    group: 'console',
+    shortcut: 'F6',
+    keys: (event) => event.key === 'F6',
+    inConsole: true,
+    available: (vm) => vm !== undefined && vm.id === selectedId(),
+    run: (vm) => vm && swapFocus(vm.id),
+  },
+  {
+    id: 'find',
+    title: 'Find in console',
+    icon: 'search',
+    group: 'console',
+    shortcut: 'Ctrl+Shift+F',
+    keys: controlShift('f'),
+    inConsole: true,
+    available: (vm) => vm !== undefined && vm.id === selectedId(),
+    run: () => setUi(({ finding }) => ({ finding: !finding })),
+  },
+  {
+    id: 'send',
+    title: 'Send text…',
+    icon: 'send',
+    group: 'console',
+    available: (vm) => vm !== undefined && isLive(vm.status),
+    run: (vm) => vm && setUi({ dialog: { kind: 'send', vm: vm.id } }),
+  },
+  {
+    id: 'send-f6',
+    title: 'Send F6 to the guest',
+    icon: 'send',
+    group: 'console',
+    available: (vm) => vm !== undefined && isLive(vm.status),
+    run: (vm) => vm && fleet.get(vm.id)?.input(new TextEncoder().encode('\x1b[17~')),
+  },
+  {
+    id: 'copy',
+    title: 'Copy the whole console',
+    icon: 'copy',
+    group: 'console',
+    available: anyVm,
+    run: (vm) =>
+      vm &&
+      void terminals
+        .get(vm.id)
+        .then((terminal) => navigator.clipboard.writeText(terminal.text()))
+        .catch(() => {}),
+  },
+  {
+    id: 'save',
+    title: 'Save the console as a file',
+    icon: 'download',
+    group: 'console',
+    available: anyVm,
+    run: (vm) => vm && void saveConsole(vm),
+  },
+  {
+    id: 'clear',
+    title: 'Clear the console',
+    icon: 'eraser',
+    group: 'console',
+    available: anyVm,
+    run: (vm) => vm && void terminals.get(vm.id).then(({ terminal }) => terminal.clear()),
+  },
+  {
+    id: 'close',
+    title: 'Close the console’s tab',
+    icon: 'close',
+    group: 'console',
+    available: (vm) => vm !== undefined && getUi().consoles.includes(vm.id),
+    run: (vm) => vm && closeConsole(vm.id),
+  },
+];
+
+export function commandById(id: string): Command {
+  const command = COMMANDS.find((candidate) => candidate.id === id);
+  if (command === undefined) throw new Error(`There is no command “${id}”.`);
+  return command;
+}
+
+export function inTerminal(event: { target: EventTarget | null }): boolean {
+  return event.target instanceof Element && event.target.closest('.terminal-host') !== null;
+}
+
+/** From the console to its tab, from anywhere else into the console. */
+function swapFocus(id: string): void {
+  if (document.activeElement?.closest('.terminal-host')) {
+    document
+      .querySelector<HTMLElement>('.console-tabs [role="tab"][aria-selected="true"]')
+      ?.focus();
+  } else void terminals.get(id).then((terminal) => terminal.focus());
+}
+
+async function saveConsole(vm: VmView): Promise<void> {
+  const terminal = await terminals.get(vm.id);
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([terminal.text()], { type: 'text/plain' }));
+  link.download = `${vm.name}.log`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,86 @@
+/**
+ * What the page itself remembers: open consoles, the dialog that is up, the theme, the templates.
+ * VMs are the fleet's; which console is shown is the address's (`#/vm/ID`).
+ */
+import { create } from 'zustand';
+import type { Template } from '../machine/manifest.ts';
+
+export type Theme = 'system' | 'light' | 'dark';
+
+export type Dialog =
+  | { kind: 'new'; template?: string }
+  | { kind: 'confirm'; action: 'reset' | 'powerOff' | 'delete'; vm: string }
+  | { kind: 'palette' }
+  | { kind: 'shortcuts' }
+  | { kind: 'send'; vm: string };
+
+export type Catalogue =
+  | { kind: 'loading' }
+  | { kind: 'ready'; templates: readonly Template[] }
+  | { kind: 'failed'; reason: string };
+
+interface UiState {
+  catalogue: Catalogue;
+  /** Ids of VMs whose consoles have a tab, in order. */
+  consoles: readonly string[];
+  dialog: Dialog | undefined;
+  theme: Theme;
+  screenReader: boolean;
+  /** What the address asked for and could not get. */
+  bootProblems: readonly string[];
+  finding: boolean;
+}
+
+export const useUi = create<UiState>(() => ({
+  catalogue: { kind: 'loading' },
+  consoles: [],
+  dialog: undefined,
+  theme: storedTheme(),
+  screenReader: stored('screenReader') === 'on',
+  bootProblems: [],
+  finding: false,
+}));
+
+export const setUi = useUi.setState;
+export const getUi = useUi.getState;
+
+export function setTheme(theme: Theme): void {
+  setUi({ theme });
+  store('theme', theme);
+  if (theme === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+export function setScreenReader(on: boolean): void {
+  setUi({ screenReader: on });
+  store('screenReader', on ? 'on' : 'off');
+}
+
+export function addConsole(id: string): void {
+  setUi(({ consoles }) => ({ consoles: consoles.includes(id) ? consoles : [...consoles, id] }));
+}
+
+export function closeDialog(): void {
+  setUi({ dialog: undefined });
+}
+
+function storedTheme(): Theme {
+  const theme = stored('theme');
+  return theme === 'light' || theme === 'dark' ? theme : 'system';
+}
+
+function stored(name: string): string | null {
+  try {
+    return localStorage.getItem(`tabvisor.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+function store(name: string, value: string): void {
+  try {
+    localStorage.setItem(`tabvisor.${name}`, value);
+  } catch {
+    // Storage is blocked: the choice lasts as long as the page.
+  }
+}

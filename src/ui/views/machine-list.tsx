@@ -1,0 +1,120 @@
+/** The list of VMs: state, uptime, processor share and memory of each at a glance. */
+import { GridList, GridListItem } from 'react-aria-components/GridList';
+import { formatMemorySize } from '../../hypervisor/memory-size.ts';
+import { isLive, type VmView } from '../../hypervisor/vm.ts';
+import { formatBytes, formatDuration, formatShare, statusWord } from '../format.ts';
+import { openConsole, useSelectedId } from '../navigation.ts';
+import { Sparkline, Status } from '../parts/controls.tsx';
+import { useUptime, useVms } from '../parts/hooks.ts';
+import { VmMenu } from '../parts/vm-menu.tsx';
+
+export function MachineList() {
+  const vms = useVms();
+  const selected = useSelectedId();
+  const running = vms.filter((vm) => isLive(vm.status)).length;
+  return (
+    <section className="machines" aria-label="Machines">
+      <header className="machines-head">
+        <h1>Machines</h1>
+        <span className="count">
+          {running} of {vms.length} running
+        </span>
+      </header>
+      <div className="machine-columns" aria-hidden="true">
+        <span>Name</span>
+        <span>Uptime</span>
+        <span>CPU</span>
+        <span>Memory</span>
+        <span />
+      </div>
+      <GridList
+        className="machine-list"
+        aria-label="Machines"
+        items={vms}
+        // Keys of the page act on the focused row: letters must not move the focus.
+        disallowTypeAhead
+        onAction={(key) => openConsole(String(key))}
+      >
+        {(vm) => (
+          <GridListItem
+            id={vm.id}
+            textValue={`${vm.name}, ${statusWord(vm)}`}
+            className="machine"
+            data-vm={vm.id}
+            data-current={vm.id === selected || undefined}
+          >
+            <MachineRow vm={vm} />
+          </GridListItem>
+        )}
+      </GridList>
+    </section>
+  );
+}
+
+function MachineRow({ vm }: { vm: VmView }) {
+  const uptime = useUptime(vm.startedAt);
+  const live = isLive(vm.status);
+  return (
+    <>
+      <div className="machine-name">
+        <span className="name">{vm.name}</span>
+        <span className="machine-state">
+          <Status vm={vm} />
+          <StateDetail vm={vm} />
+        </span>
+      </div>
+      <div className="machine-uptime">
+        <span className="sr-only">Uptime </span>
+        {uptime === undefined ? <Absent /> : formatDuration(uptime)}
+      </div>
+      <div className="machine-cpu">
+        <span className="sr-only">CPU </span>
+        {live && vm.figures !== undefined ? (
+          <>
+            <Sparkline values={vm.history} />
+            <span className="figure">{formatShare(vm.figures.busy)}</span>
+          </>
+        ) : (
+          <Absent />
+        )}
+      </div>
+      <div className="machine-memory">
+        <span className="sr-only">Memory </span>
+        {live && vm.figures !== undefined && vm.memory !== undefined ? (
+          <>
+            <span className="figure">{formatMemorySize(vm.figures.memoryInUse)}</span>
+            <span className="muted of"> of {formatMemorySize(vm.memory)}</span>
+          </>
+        ) : vm.memory !== undefined ? (
+          <span className="muted">{formatMemorySize(vm.memory)}</span>
+        ) : (
+          <Absent />
+        )}
+      </div>
+      <VmMenu vm={vm} groups={['machine']} />
+    </>
+  );
+}
+
+function Absent() {
+  return (
+    <span className="muted">
+      <span aria-hidden="true">–</span>
+      <span className="sr-only">none</span>
+    </span>
+  );
+}
+
+function StateDetail({ vm }: { vm: VmView }) {
+  if (vm.status === 'downloading' && vm.download !== undefined && vm.download.total > 0) {
+    return (
+      <span className="muted">
+        {formatBytes(vm.download.loaded)} of {formatBytes(vm.download.total)}
+      </span>
+    );
+  }
+  if (vm.status === 'crashed' || vm.status === 'failed') {
+    return <span className="muted ellipsis">{vm.reason}</span>;
+  }
+  return <span className="muted ellipsis">{vm.template.title}</span>;
+}

@@ -1,0 +1,44 @@
+/**
+ * The worker's entry: one real machine, served over the ports that the page hands in. This file and
+ * all it imports become one script, for a worker in a frame of opaque origin can import nothing.
+ */
+import { Machine } from '../machine/machine.ts';
+import { type MachineFactory, serveVm } from './vm-server.ts';
+
+const createMachine: MachineFactory = async (config, core, host) => {
+  const machine = Machine.create(
+    {
+      memory: config.memory,
+      boot: {
+        kind: 'linux',
+        kernel: new Uint8Array(config.kernel),
+        ...(config.initrd === undefined ? {} : { initrd: new Uint8Array(config.initrd) }),
+        append: config.append,
+      },
+      console: { columns: config.columns, rows: config.rows },
+      core,
+      shared: config.shared,
+    },
+    host,
+  );
+  return {
+    start: () => machine.start(),
+    pause: () => machine.pause(),
+    resume: () => machine.resume(),
+    reset: () => machine.reset(),
+    powerOff: () => machine.powerOff(),
+    get state() {
+      return machine.state;
+    },
+    onState: (listener) => machine.onState(listener),
+    onConsole: (listener) => machine.onConsole(listener),
+    consoleInput: (data) => machine.consoleInput(data),
+    resize: (columns, rows) => machine.resize(columns, rows),
+    figures() {
+      const { instructions, idle_s, ram_bytes } = machine.stats();
+      return { instructions, idleSeconds: idle_s, ramBytes: ram_bytes };
+    },
+  };
+};
+
+serveVm(createMachine);

@@ -1,0 +1,41 @@
+/** The page's build and development server. */
+import { createReadStream, statSync } from 'node:fs';
+import { join, normalize } from 'node:path';
+import react from '@vitejs/plugin-react';
+import { defineConfig, type Plugin } from 'vite';
+import { workerAssets } from './tools/vite-worker.mjs';
+
+/** Cross-origin isolation: shared memory between a VM and its helpers. */
+const headers = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+};
+
+/** Guest images are no part of the build: the development server reads them from their folder. */
+function guestImages(): Plugin {
+  return {
+    name: 'guest-images',
+    configureServer(server) {
+      server.middlewares.use('/images', (request, response, next) => {
+        const path = normalize(decodeURIComponent((request.url ?? '/').split('?')[0] ?? '/'));
+        const file = join(server.config.root, 'images', path);
+        const stat = statSync(file, { throwIfNoEntry: false });
+        if (!stat?.isFile()) {
+          next();
+          return;
+        }
+        response.setHeader('Content-Length', stat.size);
+        createReadStream(file).pipe(response);
+      });
+    },
+  };
+}
+
+export default defineConfig({
+  base: './',
+  plugins: [react(), workerAssets(), guestImages()],
+  build: { target: 'es2023', chunkSizeWarningLimit: 900 },
+  server: { headers },
+  preview: { headers },
+});
