@@ -1,0 +1,128 @@
+/**
+ * What must be there before the page can be served or tested, each made only when missing or stale:
+ * npm packages, guest images, the CPU core, the built site. Node alone until the packages are there.
+ */
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildImages } from '../../guests/build.mjs';
+import { filesUnder, fingerprint, isFresh, isSource } from './fingerprint.mjs';
+import { withLock } from './lock.mjs';
+import { Plain, run } from './shell.mjs';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+export const site = join(root, 'dist');
+
+const needed = { major: 20, minor: 19 };
+
+/** Refuses a Node that is too old, in words rather than by a syntax error somewhere later. */
+export function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > needed.major || (major === needed.major && minor >= needed.minor)) return;
+  throw new Plain(
+    `Node ${process.versions.node} is too old: Tabvisor needs ${needed.major}.${needed.minor} or ` +
+      'later. Install a newer one (for instance from nodesource.com).',
+  );
+}
+
+/** Installs what the lock file names when node_modules does not hold it. */
+export async function ensurePackages() {
+  if (packagesAreThere()) return;
+  console.log('Installing the npm packages of the lock file …');
+  const env = { ...process.env, PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD: '1' };
+  const done = await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    env,
+  });
+  if (!done) {
+    throw new Plain(
+      'npm could not install the packages: see its messages above. Check the network, or the ' +
+        'registry that npm is set to, and try again.',
+    );
+  }
+}
+
+/** npm notes in node_modules what it installed; compare that with the lock file. */
+function packagesAreThere() {
+  const note = join(root, 'node_modules/.package-lock.json');
+  if (!existsSync(note)) return false;
+  try {
+    const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+    const installed = JSON.parse(readFileSync(note, 'utf8')).packages;
+    return Object.entries(locked).every(
+      ([path, { version, optional }]) =>
+        path === '' || optional || installed[path]?.version === version,
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** Packages, guest images and core. Images and packages load side by side. */
+export async function ensureParts() {
+  requireNode();
+  const results = await Promise.allSettled([ensurePackages(), buildImages()]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  const { buildCore } = await import('../build-core.mjs');
+  if ((await buildCore()) === 'built') console.log('Built the CPU core.');
+}
+
+function siteKey() {
+  const page = [
+    ...['src', 'public'].flatMap((part) => filesUnder(join(root, part), isSource)),
+    ...['index.html', 'vite.config.ts', 'package-lock.json', 'build/core.stamp'].map((name) =>
+      join(root, name),
+    ),
+    ...filesUnder(join(root, 'tools'), (file) => /vite[^/]*\.mjs$|lib\/setup\.mjs$/.test(file)),
+    ...pageImages(),
+  ].filter((file) => existsSync(file) && !file.endsWith('.gz')); // manifests hold the digests
+  return fingerprint(root, page);
+}
+
+/** The files of guest images that the page asks for: compressed ones and manifests. */
+function pageImages() {
+  return filesUnder(
+    join(root, 'images'),
+    (file) => /\.(json|gz)$/.test(file) && !file.includes('/.'),
+  );
+}
+
+/** The built site in dist/, images included, so that any static host can serve the folder. */
+export async function ensureSite() {
+  const stamp = join(root, 'build/site.stamp');
+  mkdirSync(dirname(stamp), { recursive: true });
+  await withLock(join(root, 'build/site.lock'), async () => {
+    const key = siteKey();
+    if (isFresh(stamp, key, [join(site, 'index.html'), join(site, 'images/index.json')])) return;
+    console.log('Building the page …');
+    rmSync(stamp, { force: true });
+    const vite = join(root, 'node_modules/vite/bin/vite.js');
+    if (!(await run(process.execPath, [vite, 'build', '--logLevel', 'warn'], { cwd: root }))) {
+      throw new Plain('The page could not be built: see the messages above.');
+    }
+    for (const file of pageImages()) {
+      const target = join(site, file.slice(root.length));
+      mkdirSync(dirname(target), { recursive: true });
+      linkOrCopy(file, target);
+    }
+    writeFileSync(stamp, key);
+  });
+}
+
+/** @param {string} from @param {string} to */
+function linkOrCopy(from, to) {
+  rmSync(to, { force: true });
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}
