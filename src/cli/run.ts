@@ -1,108 +1,107 @@
 /**
- * `tabvisor run`: one machine on this terminal. Loads what the arguments name, connects console or
- * command, waits for the end, and turns it into an exit code.
+ * `tabvisor run`: one machine in this process. Loads what the arguments name, runs it in a session
+ * (session.ts), and turns its end into an exit code.
  */
-import { Machine, type MachineConfig, type MachineState } from '../machine/machine.ts';
+import { UserError } from '../machine/errors.ts';
+import { EXEC_APPEND } from '../machine/exec.ts';
+import { type BootConfig, Machine } from '../machine/machine.ts';
 import { MIB } from '../machine/memory-map.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { ExitCode } from './exit.ts';
-import { help } from './help.ts';
+import { FileDisk } from './file-disk.ts';
 import { nodeHost } from './node-host.ts';
 import { loadCore, loadTemplate, readInput } from './repository.ts';
-import { attachTerminal, EscapeKeys } from './terminal.ts';
+import { commandSession, consoleSession, type End } from './session.ts';
+import { traceLine } from './trace.ts';
 
 const DEFAULT_TEMPLATE = 'micro';
 const DEFAULT_MEMORY = 256 * MIB;
 const DEFAULT_APPEND = 'console=ttyS0 earlycon=sbi';
 
-/** How a run ended. */
-interface End {
-  readonly code: number;
-  /** For stderr. */
-  readonly message?: string;
-}
-
 export async function run(words: readonly string[]): Promise<number> {
   const args = parseRunArguments(words);
-  const [boot, core] = await Promise.all([loadBoot(args), loadCore()]);
-  const config: MachineConfig = {
-    memory: args.memory ?? boot.memory,
-    boot: boot.boot,
-    core,
-    shared: false,
-  };
-  const machine = Machine.create(config, nodeHost([process.stdout, process.stderr]));
-  const end = await untilEnd(machine, args);
-  if (end.message !== undefined) process.stderr.write(`tabvisor: ${end.message}\n`);
-  if (args.stats) process.stderr.write(`${JSON.stringify(machine.stats())}\n`);
-  machine.destroy();
-  return end.code;
+  const [{ boot, memory }, core] = await Promise.all([loadBoot(args), loadCore()]);
+  const disks: FileDisk[] = [];
+  try {
+    for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
+    const session = args.exec === undefined ? consoleSession() : commandSession(args.exec);
+    const { columns, rows } = process.stdout;
+    const machine = Machine.create(
+      {
+        memory: args.memory ?? memory,
+        boot,
+        core,
+        shared: false,
+        disks,
+        ports: session.ports,
+        console: columns > 0 && rows > 0 ? { columns, rows } : undefined,
+        trace: args.trace ? (board) => void process.stderr.write(traceLine(board)) : undefined,
+      },
+      nodeHost([process.stdout, process.stderr]),
+    );
+    const end = await withTimeout(session.run(machine), args.timeoutSeconds);
+    const stats = machine.stats();
+    machine.destroy();
+    if (end.message !== undefined) process.stderr.write(`tabvisor: ${end.message}\n`);
+    if (args.stats) process.stderr.write(`${JSON.stringify(stats)}\n`);
+    return end.code;
+  } finally {
+    await Promise.all(disks.map((disk) => disk.close()));
+  }
 }
 
-async function loadBoot(
-  args: RunArguments,
-): Promise<{ boot: MachineConfig['boot']; memory: number }> {
+async function loadBoot(args: RunArguments): Promise<{ boot: BootConfig; memory: number }> {
   if (args.elf !== undefined) {
     const elf = await readInput(args.elf, 'The ELF file');
     return { boot: { kind: 'elf', elf }, memory: DEFAULT_MEMORY };
   }
   const firmware =
     args.firmware === undefined ? undefined : await readInput(args.firmware, 'The firmware');
-  const { kernel, initrd, append, memory } = await loadKernel(args);
-  if (firmware) return { boot: { kind: 'firmware', firmware, kernel, initrd, append }, memory };
-  return { boot: { kind: 'linux', kernel, initrd, append }, memory };
+  const { memory, ...kernel } = await loadKernel(args);
+  return {
+    boot: firmware ? { kind: 'firmware', firmware, ...kernel } : { kind: 'linux', ...kernel },
+    memory,
+  };
 }
 
 async function loadKernel(args: RunArguments) {
+  const exec = args.exec === undefined ? [] : [EXEC_APPEND];
   if (args.kernel !== undefined) {
     const [kernel, initrd] = await Promise.all([
       readInput(args.kernel, 'The kernel'),
       args.initrd === undefined ? undefined : readInput(args.initrd, 'The initrd'),
     ]);
-    return { kernel, initrd, append: args.append ?? DEFAULT_APPEND, memory: DEFAULT_MEMORY };
+    const append = [args.append ?? DEFAULT_APPEND, ...exec].join(' ');
+    return { kernel, initrd, append, memory: DEFAULT_MEMORY };
   }
   const { manifest, kernel, initrd } = await loadTemplate(args.template ?? DEFAULT_TEMPLATE);
-  const append = [manifest.append, args.append].filter(Boolean).join(' ');
+  if (args.memory !== undefined && args.memory < manifest.memory.minimum) {
+    throw new UserError(
+      `The template ${manifest.name} needs ${Math.ceil(manifest.memory.minimum / MIB)} MB of ` +
+        `memory at least, not ${Math.floor(args.memory / MIB)} MB. Give it more.`,
+    );
+  }
+  const append = [manifest.append, args.append ?? '', ...exec].filter(Boolean).join(' ');
   return { kernel, initrd, append, memory: manifest.memory.default };
 }
 
-function untilEnd(machine: Machine, args: RunArguments): Promise<End> {
-  return new Promise((resolve) => {
-    const keys = new EscapeKeys({
-      send: (data) => machine.consoleInput(data),
-      end: () => finish({ code: ExitCode.Done }),
-      help: () => process.stdout.write(help.keys.replaceAll('\n', '\r\n')),
-    });
-    const tty = process.stdin.isTTY === true;
-    machine.onConsole((data) => process.stdout.write(data));
-    machine.onState((state) => {
-      const end = endOf(state);
-      if (end) finish(end);
-    });
-    const terminal = attachTerminal(process.stdin, process.stdout, {
-      data: (data) => (tty ? keys.feed(data) : machine.consoleInput(data)),
-      resize: ({ columns, rows }) => machine.resize(columns, rows),
-    });
-    const timer =
-      args.timeoutSeconds === undefined
-        ? undefined
-        : setTimeout(() => {
-            const message = `The guest was still running after ${args.timeoutSeconds} seconds.`;
-            finish({ code: ExitCode.TimedOut, message });
-          }, args.timeoutSeconds * 1000);
-    const finish = (end: End) => {
-      clearTimeout(timer);
-      terminal.restore();
-      resolve(end);
-    };
-    machine.start();
+/** The end of a session, or of its time. */
+async function withTimeout(session: Promise<End>, seconds: number | undefined): Promise<End> {
+  if (seconds === undefined) return session;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<End>((resolve) => {
+    timer = setTimeout(
+      () =>
+        resolve({
+          code: ExitCode.TimedOut,
+          message: `The time was up: the guest was still at work after ${seconds} seconds.`,
+        }),
+      seconds * 1000,
+    );
   });
-}
-
-function endOf(state: MachineState): End | undefined {
-  if (state.kind === 'off') {
-    return { code: (state.exitCode ?? ExitCode.Done) & 0xff, message: state.reason };
+  try {
+    return await Promise.race([session, late]);
+  } finally {
+    clearTimeout(timer);
   }
-  if (state.kind === 'crashed') return { code: ExitCode.Failed, message: state.reason };
-  return undefined;
 }

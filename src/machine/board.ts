@@ -17,6 +17,11 @@ import { Plic } from './devices/plic.ts';
 import { GoldfishRtc } from './devices/rtc.ts';
 import { type Finish, Syscon } from './devices/syscon.ts';
 import { Uart16550 } from './devices/uart.ts';
+import { BlockDevice } from './devices/virtio/block.ts';
+import type { BlockBackend } from './devices/virtio/block-backend.ts';
+import { ConsoleDevice } from './devices/virtio/console.ts';
+import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-port.ts';
+import { EntropyDevice } from './devices/virtio/entropy.ts';
 import { messageOf } from './errors.ts';
 import { buildFdt } from './fdt.ts';
 import { Firmware } from './firmware.ts';
@@ -24,9 +29,11 @@ import type { MachineHost } from './host.ts';
 import { HtifDevice } from './htif.ts';
 import type { BootPlan } from './loader/boot.ts';
 import { GuestMemory } from './memory.ts';
-import { Irq, MemoryMap, RAM_BASE } from './memory-map.ts';
+import { Irq, MemoryMap, RAM_BASE, VIRTIO_STRIDE, VirtioSlot } from './memory-map.ts';
 import { Ram } from './ram.ts';
 import { startMachineMode, startSupervisorMode } from './start.ts';
+import type { VirtioDevice } from './virtio/device.ts';
+import { VirtioMmio } from './virtio/transport.ts';
 
 /** Bits of mip that devices drive. */
 const MSIP = 3;
@@ -55,8 +62,15 @@ export interface BoardOptions {
   readonly panic: PanicWatcher;
   /** An interrupt line rose, or a request was made: whoever sleeps should look. */
   readonly wake: () => void;
-  /** The serial port has taken in all that it was given. */
-  readonly onSerialSpace: () => void;
+  readonly disks: readonly BlockBackend[];
+  /** Further ports of the virtio console. */
+  readonly ports: readonly ConsolePortOptions[];
+  readonly columns: number;
+  readonly rows: number;
+  /** There is room for typed input, or the virtio console has found or lost its driver. */
+  readonly onInputSpace: () => void;
+  /** A line for the event log. */
+  readonly onEvent: (event: string) => void;
 }
 
 export class Board {
@@ -66,6 +80,7 @@ export class Board {
   readonly mtimer: Mtimer;
   readonly rtc: GoldfishRtc;
   readonly uart: Uart16550;
+  readonly console: ConsoleDevice;
   readonly firmware: Firmware;
   readonly htif: HtifDevice | undefined;
   /** Set once; the run loop takes it. */
@@ -80,7 +95,7 @@ export class Board {
 
   constructor(options: BoardOptions) {
     this.#options = options;
-    const { memory: size, console, panic, host, clock, wake } = options;
+    const { memory: size, console, panic, host, clock, wake, onEvent } = options;
     const memory = createMemory(size, options.shared);
     this.#pageFlags = new Uint8Array(memory.buffer, PAGE_FLAGS_OFFSET, size >>> PAGE_SHIFT);
     this.#ram = new Ram(memory.buffer, RAM_OFFSET, size);
@@ -101,7 +116,7 @@ export class Board {
         console.byte('serial', byte);
         panic.byte(byte);
       },
-      onSpace: options.onSerialSpace,
+      onSpace: options.onInputSpace,
     });
     this.rtc = new GoldfishRtc(() => host.wallClock(), plic.line(Irq.rtc));
     this.#bus = new Bus({
@@ -117,6 +132,24 @@ export class Board {
       new Sswi(1, () => this.hart.setU64('mip', this.hart.u64('mip') | SSIP)),
     );
     this.#place(MemoryMap.uart, this.uart, Irq.uart);
+    for (const [i, disk] of options.disks.entries()) {
+      this.#placeVirtio(VirtioSlot.disks + i, plic, new BlockDevice(disk, { onError: onEvent }));
+    }
+    this.#placeVirtio(VirtioSlot.entropy, plic, new EntropyDevice((into) => host.entropy(into)));
+    this.console = new ConsoleDevice({
+      cols: options.columns,
+      rows: options.rows,
+      ports: [
+        {
+          console: true,
+          onOutput: (data) => console.bytes('hvc', data),
+          onGuestOpen: options.onInputSpace,
+          onSpace: options.onInputSpace,
+        },
+        ...options.ports,
+      ],
+    });
+    this.#placeVirtio(VirtioSlot.console, plic, this.console);
     // Last: at a reset it takes over the levels of lines that the others have lowered.
     this.#place(MemoryMap.plic, plic);
 
@@ -218,6 +251,11 @@ export class Board {
     return (pending & this.hart.u64('mie')) !== 0n;
   }
 
+  /** The port of the virtio console that is the guest's terminal. */
+  get terminal(): ConsolePort {
+    return this.console.ports[0]!;
+  }
+
   /** Bytes of RAM that hold something. */
   ramUsed(): number {
     return this.#ram.used();
@@ -226,6 +264,19 @@ export class Board {
   #place(base: number, device: MmioDevice, irq?: number): void {
     this.#bus.attach(base, device);
     this.#devices.push({ base, device, irq });
+  }
+
+  #placeVirtio(slot: number, plic: Plic, device: VirtioDevice): void {
+    const irq = Irq.virtio + slot;
+    const transport = new VirtioMmio(device, {
+      memory: this.memory,
+      irq: plic.line(irq),
+      onFault: ({ device: name, reason, error }) => {
+        if (error === undefined) this.#options.onEvent(`The driver of ${name} failed: ${reason}`);
+        else this.ask({ kind: 'crash', reason: `The device ${name} failed: ${reason}` });
+      },
+    });
+    this.#place(MemoryMap.virtio + slot * VIRTIO_STRIDE, transport, irq);
   }
 
   #load(offset: number, data: Uint8Array): void {

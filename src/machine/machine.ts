@@ -6,11 +6,14 @@
 import { Board, type MachineRequest } from './board.ts';
 import { GuestClock } from './clock.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
+import type { BlockBackend } from './devices/virtio/block-backend.ts';
+import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-port.ts';
 import { messageOf, UserError } from './errors.ts';
 import { type Disposable, Listeners, type MachineHost } from './host.ts';
+import { ConsoleInput } from './input.ts';
 import { Lifecycle, type MachineState } from './lifecycle.ts';
 import { type BootConfig, planBoot } from './loader/boot.ts';
-import { MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from './memory-map.ts';
+import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from './memory-map.ts';
 import { RunLoop } from './runloop.ts';
 
 export type { MachineState } from './lifecycle.ts';
@@ -20,6 +23,9 @@ export interface MachineConfig {
   /** Bytes of RAM: a multiple of 64 KiB from 1 MB to 2 GB. */
   readonly memory: number;
   readonly boot: BootConfig;
+  readonly disks?: readonly BlockBackend[];
+  /** Further ports of the virtio console, by name: `port(name)` gives the host's side. */
+  readonly ports?: readonly ConsolePortOptions[];
   readonly console?: { readonly columns: number; readonly rows: number };
   /** The compiled core: the build that fits `shared`. */
   readonly core: WebAssembly.Module;
@@ -47,16 +53,21 @@ export interface MachineStats {
 /** A guest that starts this often in a row, each time within the span, is taken off. */
 const REBOOTS_MAX = 5;
 const REBOOT_SPAN_MS = 10_000;
+/** A guest that waits for this share of the time has booted and has nothing to do. */
+const IDLE_WINDOW_MS = 400;
+const IDLE_SHARE = 0.8;
 
 export class Machine {
   readonly #config: MachineConfig;
   readonly #host: MachineHost;
   readonly #lifecycle = new Lifecycle();
   readonly #consoleListeners = new Listeners<[Uint8Array, ConsoleSource]>();
+  readonly #eventListeners = new Listeners<[string]>();
   readonly #clock: GuestClock;
   readonly #console: ConsoleOutput;
   readonly #panic: PanicWatcher;
   readonly #board: Board;
+  readonly #input: ConsoleInput;
   readonly #loop: RunLoop;
   /** Counts starts, resumes and stops: what an older one still awaited is void. */
   #generation = 0;
@@ -66,6 +77,7 @@ export class Machine {
   #bootedAt: number | undefined;
   #poweredOnAt = 0;
   #quickReboots = 0;
+  #watchingIdle = false;
 
   private constructor(config: MachineConfig, host: MachineHost) {
     this.#config = config;
@@ -89,8 +101,14 @@ export class Machine {
       console: this.#console,
       panic: this.#panic,
       wake: () => this.#loop?.wake(),
-      onSerialSpace: () => {},
+      disks: config.disks ?? [],
+      ports: config.ports ?? [],
+      columns: config.console?.columns ?? 80,
+      rows: config.console?.rows ?? 24,
+      onInputSpace: () => this.#input?.pump(),
+      onEvent: (event) => this.#eventListeners.emit(event),
     });
+    this.#input = new ConsoleInput(this.#board, waitsForTerminal(config.boot));
     this.#loop = new RunLoop({
       board: this.#board,
       host,
@@ -114,6 +132,9 @@ export class Machine {
           `${MEMORY_MAX / MIB} MB.`,
       );
     }
+    if ((config.disks?.length ?? 0) > DISKS_MAX) {
+      throw new UserError(`A machine takes ${DISKS_MAX} disks at most. Give it fewer.`);
+    }
     return new Machine(config, host);
   }
 
@@ -128,6 +149,11 @@ export class Machine {
   /** Output of the serial port and the virtio console, in the order in which it was written. */
   onConsole(listener: (data: Uint8Array, source: ConsoleSource) => void): Disposable {
     return this.#consoleListeners.add(listener);
+  }
+
+  /** What a log should say and no state does: a driver that failed, a disk that has an error. */
+  onEvent(listener: (event: string) => void): Disposable {
+    return this.#eventListeners.add(listener);
   }
 
   start(): void {
@@ -166,14 +192,24 @@ export class Machine {
     this.#enter({ kind: 'destroyed' });
     this.#lifecycle.dispose();
     this.#consoleListeners.clear();
+    this.#eventListeners.clear();
   }
 
   /** What a person types: to the virtio console once it has a driver, before that to the UART. */
   consoleInput(data: Uint8Array): void {
-    this.#board.uart.receive(data);
+    this.#input.type(data);
+    if (this.#input.waiting) void this.#releaseInputWhenIdle();
   }
 
-  resize(_columns: number, _rows: number): void {}
+  /** Tells the guest the size of the terminal. */
+  resize(columns: number, rows: number): void {
+    this.#board.console.resize(columns, rows);
+  }
+
+  /** The host's side of a port of the virtio console. */
+  port(name: string): ConsolePort | undefined {
+    return this.#board.console.ports.find((port) => !port.isConsole && port.name === name);
+  }
 
   stats(): MachineStats {
     const ranMs = this.#ranMs + this.#sinceRunning();
@@ -194,10 +230,23 @@ export class Machine {
   #powerOn(): void {
     this.#instructionsBefore += Number(this.#board.hart.u64('instret'));
     this.#panic.reset();
+    this.#input.reset();
     this.#bootedAt = undefined;
     this.#poweredOnAt = this.#host.now();
     this.#clock.set(0);
     this.#board.powerOn();
+  }
+
+  /** Input waits for a virtio console: gives it to the serial port if the guest idles without one. */
+  async #releaseInputWhenIdle(): Promise<void> {
+    if (this.#watchingIdle) return;
+    this.#watchingIdle = true;
+    while (this.#input.waiting && this.state.kind !== 'destroyed') {
+      const before = this.#loop.idleMs;
+      await this.#host.sleep(IDLE_WINDOW_MS).done;
+      if (this.#loop.idleMs - before >= IDLE_WINDOW_MS * IDLE_SHARE) this.#input.guestIsIdle();
+    }
+    this.#watchingIdle = false;
   }
 
   /** Ends what runs, and counts its time. */
@@ -267,4 +316,9 @@ export class Machine {
   #panicReason(): string {
     return `The guest's kernel panicked: ${this.#panic.reason ?? 'for no reason that it gave'}`;
   }
+}
+
+/** Whether a program boots whose shell will be on the virtio console. */
+function waitsForTerminal(boot: BootConfig): boolean {
+  return boot.kind === 'linux' || (boot.kind === 'firmware' && boot.kernel !== undefined);
 }

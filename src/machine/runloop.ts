@@ -50,11 +50,17 @@ export class RunLoop {
   #stretch: Stretch | undefined;
   #wake: (() => void) | undefined;
   #budget = FIRST_BUDGET;
-  /** Milliseconds in which the guest waited. */
-  idleMs = 0;
+  #idleMs = 0;
+  #asleepSince: number | undefined;
 
   constructor(options: RunLoopOptions) {
     this.#options = options;
+  }
+
+  /** Milliseconds in which the guest waited. */
+  get idleMs(): number {
+    const asleep = this.#asleepSince;
+    return this.#idleMs + (asleep === undefined ? 0 : this.#options.host.now() - asleep);
   }
 
   /** Runs until `stop`, then resolves to undefined; or until the machine is asked for something. */
@@ -190,12 +196,13 @@ export class RunLoop {
         await host.turn();
         continue;
       }
-      const start = host.now();
+      this.#asleepSince = host.now();
       const { done, wake } = host.sleep(Math.min(ms, LONGEST_SLEEP_MS));
       this.#wake = wake;
       await done;
       this.#wake = undefined;
-      this.idleMs += host.now() - start;
+      this.#idleMs = this.idleMs;
+      this.#asleepSince = undefined;
     }
   }
 

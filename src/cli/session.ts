@@ -1,0 +1,123 @@
+/**
+ * How a run of a machine meets this process: an interactive session on the terminal, or one command
+ * with stdin, stdout, stderr and an exit code of its own. Both end exactly once and leave terminal
+ * and streams as they were.
+ */
+import type { ConsolePortOptions } from '../machine/devices/virtio/console-port.ts';
+import { GuestCommand } from '../machine/exec.ts';
+import type { Machine, MachineState } from '../machine/machine.ts';
+import { ExitCode } from './exit.ts';
+import { help } from './help.ts';
+import { attachTerminal, EscapeKeys } from './terminal.ts';
+
+/** How a run ended. */
+export interface End {
+  readonly code: number;
+  /** For stderr. */
+  readonly message?: string;
+}
+
+export interface Session {
+  /** Further ports that the machine needs. */
+  readonly ports: readonly ConsolePortOptions[];
+  /** Starts the machine; resolves when it has ended, or when nothing more is wanted of it. */
+  run(machine: Machine): Promise<End>;
+}
+
+/** The guest's console on this terminal. */
+export function consoleSession(): Session {
+  return {
+    ports: [],
+    run: (machine) =>
+      new Promise((resolve) => {
+        const finish = (end: End) => {
+          terminal.restore();
+          resolve(end);
+        };
+        const keys = new EscapeKeys({
+          send: (data) => machine.consoleInput(data),
+          end: () => finish({ code: ExitCode.Done }),
+          help: () => process.stdout.write(help.keys.replaceAll('\n', '\r\n')),
+        });
+        const tty = process.stdin.isTTY === true;
+        machine.onConsole((data) => process.stdout.write(data));
+        machine.onEvent((event) => process.stderr.write(`tabvisor: ${event}\r\n`));
+        onEnd(machine, finish);
+        const terminal = attachTerminal(process.stdin, process.stdout, {
+          data: (data) => (tty ? keys.feed(data) : machine.consoleInput(data)),
+          resize: ({ columns, rows }) => machine.resize(columns, rows),
+        });
+        machine.start();
+      }),
+  };
+}
+
+/** One command in the guest. */
+export function commandSession(text: string): Session {
+  let finish: (end: End) => void = () => {};
+  const input: Uint8Array[] = [];
+  let ended = false;
+  const feed = () => {
+    for (let [chunk] = input; chunk; [chunk] = input) {
+      const taken = command.write(chunk);
+      if (taken < chunk.length) {
+        input[0] = chunk.subarray(taken);
+        process.stdin.pause();
+        return;
+      }
+      input.shift();
+    }
+    if (ended) command.end();
+    else process.stdin.resume();
+  };
+  const command = new GuestCommand(new TextEncoder().encode(text), {
+    onStdout: (data) => process.stdout.write(data),
+    onStderr: (data) => process.stderr.write(data),
+    onExit: (code) => finish({ code }),
+    onFailure: (message) => finish({ code: ExitCode.Failed, message }),
+    onStdinSpace: feed,
+  });
+  const onData = (data: Uint8Array) => {
+    input.push(data);
+    feed();
+  };
+  const onInputEnd = () => {
+    ended = true;
+    feed();
+  };
+  return {
+    ports: command.ports,
+    run: (machine) =>
+      new Promise((resolve) => {
+        finish = (end) => {
+          process.stdin.off('data', onData).off('end', onInputEnd).pause();
+          resolve(end);
+        };
+        command.attach((name) => machine.port(name));
+        onEnd(machine, ({ code, message }) =>
+          finish({
+            code: code === ExitCode.Done ? ExitCode.Failed : code,
+            message: message ?? 'The guest was powered off before the command ended.',
+          }),
+        );
+        process.stdin.on('data', onData).on('end', onInputEnd).on('error', onInputEnd);
+        machine.start();
+      }),
+  };
+}
+
+/** Calls `finish` when the machine is off or has crashed. */
+function onEnd(machine: Machine, finish: (end: End) => void): void {
+  machine.onState((state) => {
+    const end = endOf(state);
+    if (end) finish(end);
+  });
+}
+
+function endOf(state: MachineState): End | undefined {
+  if (state.kind === 'off') {
+    return { code: (state.exitCode ?? ExitCode.Done) & 0xff, message: state.reason };
+  }
+  if (state.kind === 'crashed') return { code: ExitCode.Failed, message: state.reason };
+  return undefined;
+}

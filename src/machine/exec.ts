@@ -1,0 +1,121 @@
+/**
+ * The host's side of the exec protocol (guests/README.md): one command in a guest, with its
+ * standard streams and its exit code. Relies on five ports of the virtio console, whose options it
+ * makes and which it gets once the machine exists; guarantees that no byte of input is given before
+ * the guest listens or after it has been told the end, and that `exited` comes after all output.
+ */
+import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-port.ts';
+
+const PREFIX = 'org.tabvisor.exec.';
+/** A word on the kernel's command line that makes the guest serve the ports. */
+export const EXEC_APPEND = 'tabvisor.exec';
+/** More than a decimal exit code and a newline is no status. */
+const STATUS_LIMIT = 16;
+
+export interface GuestCommandEvents {
+  onStdout(data: Uint8Array): void;
+  onStderr(data: Uint8Array): void;
+  /** The command ended; all that it wrote has been given to the two above. */
+  onExit(code: number): void;
+  /** The guest gave up before the command ended. */
+  onFailure(reason: string): void;
+  /** There is room for standard input: again after `write` took less than it was given. */
+  onStdinSpace(): void;
+}
+
+export class GuestCommand {
+  /** Further ports for the machine's console device. */
+  readonly ports: readonly ConsolePortOptions[];
+  readonly #events: GuestCommandEvents;
+  /** Bytes of the command that the port has not taken yet. */
+  #command: Uint8Array;
+  #stdin: ConsolePort | undefined;
+  #stdinOpen = false;
+  #stdinEnded = false;
+  #status = '';
+  #done = false;
+
+  constructor(command: Uint8Array, events: GuestCommandEvents) {
+    this.#command = command;
+    this.#events = events;
+    this.ports = [
+      {
+        name: `${PREFIX}cmd`,
+        open: true,
+        onOutput: () => {},
+        onGuestOpen: (open) => open && this.#sendCommand(),
+        onSpace: () => this.#sendCommand(),
+      },
+      {
+        name: `${PREFIX}stdin`,
+        open: true,
+        onOutput: () => {},
+        onGuestOpen: (open) => {
+          this.#stdinOpen = open;
+          if (open) this.#feed();
+        },
+        onSpace: () => this.#feed(),
+      },
+      { name: `${PREFIX}stdout`, open: true, onOutput: (data) => events.onStdout(data) },
+      { name: `${PREFIX}stderr`, open: true, onOutput: (data) => events.onStderr(data) },
+      {
+        name: `${PREFIX}status`,
+        open: true,
+        onOutput: (data) => this.#takeStatus(data),
+        onGuestOpen: (open) => {
+          if (!open) this.#fail('The guest ended the command without an exit code.');
+        },
+      },
+    ];
+  }
+
+  /** Takes the ports that the machine made from `ports`. */
+  attach(find: (name: string) => ConsolePort | undefined): void {
+    this.#cmd = find(`${PREFIX}cmd`);
+    this.#stdin = find(`${PREFIX}stdin`);
+  }
+
+  #cmd: ConsolePort | undefined;
+
+  /** Gives standard input; returns how many bytes were taken: 0 until the guest listens. */
+  write(data: Uint8Array): number {
+    return this.#stdinOpen && !this.#stdinEnded ? (this.#stdin?.write(data) ?? 0) : 0;
+  }
+
+  /** The end of standard input. */
+  end(): void {
+    this.#stdinEnded = true;
+    if (this.#stdinOpen) this.#stdin?.close();
+  }
+
+  #feed(): void {
+    if (this.#stdinEnded) this.#stdin?.close();
+    else this.#events.onStdinSpace();
+  }
+
+  #sendCommand(): void {
+    const port = this.#cmd;
+    if (!port?.guestOpen) return;
+    const taken = port.write(this.#command);
+    this.#command = this.#command.subarray(taken);
+    if (this.#command.length === 0) port.close();
+  }
+
+  #takeStatus(data: Uint8Array): void {
+    this.#status += String.fromCharCode(...data.subarray(0, STATUS_LIMIT));
+    const match = /^(\d{1,3})\n/.exec(this.#status);
+    if (match) {
+      if (this.#done) return;
+      this.#done = true;
+      this.#events.onExit(Number(match[1]));
+    } else if (this.#status.length >= STATUS_LIMIT) {
+      this.#fail('The guest reported something that is no exit code.');
+    }
+  }
+
+  #fail(reason: string): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#events.onFailure(reason);
+  }
+}

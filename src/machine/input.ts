@@ -1,0 +1,73 @@
+/**
+ * What a person types, on its way to the guest: to the virtio console once it has a driver, before
+ * that to the serial port. Relies on both devices to say when they have room; guarantees order,
+ * and a bound on what waits. A Linux guest whose shell comes up on the virtio console would lose
+ * what is typed during its boot in a serial port that nobody reads: there, input waits for the
+ * driver, or until the guest is idle without one.
+ */
+import type { ConsolePort } from './devices/virtio/console-port.ts';
+
+/** More than a person types or pastes ahead; beyond it the newest bytes are dropped. */
+const LIMIT = 1 << 20;
+
+export interface InputDevices {
+  readonly terminal: ConsolePort;
+  readonly uart: { receive(data: Uint8Array): number };
+}
+
+export class ConsoleInput {
+  readonly #devices: InputDevices;
+  readonly #waits: boolean;
+  /** In the order in which they were typed. */
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  /** Input may go to the serial port. */
+  #serial: boolean;
+
+  /** `waitsForTerminal`: a virtio console is expected to get a driver. */
+  constructor(devices: InputDevices, waitsForTerminal: boolean) {
+    this.#devices = devices;
+    this.#waits = waitsForTerminal;
+    this.#serial = !waitsForTerminal;
+  }
+
+  /** Bytes are held back until it is clear which device the guest reads. */
+  get waiting(): boolean {
+    return !this.#serial && this.#chunks.length > 0 && !this.#devices.terminal.guestOpen;
+  }
+
+  type(data: Uint8Array): void {
+    const taken = data.slice(0, LIMIT - this.#bytes);
+    if (taken.length === 0) return;
+    this.#chunks.push(taken);
+    this.#bytes += taken.length;
+    this.pump();
+  }
+
+  /** Gives to the devices what they have room for. */
+  pump(): void {
+    const { terminal, uart } = this.#devices;
+    for (let [chunk] = this.#chunks; chunk; [chunk] = this.#chunks) {
+      let taken = 0;
+      if (terminal.guestOpen) taken = terminal.write(chunk);
+      else if (this.#serial) taken = uart.receive(chunk);
+      this.#bytes -= taken;
+      if (taken < chunk.length) {
+        this.#chunks[0] = chunk.subarray(taken);
+        return;
+      }
+      this.#chunks.shift();
+    }
+  }
+
+  /** The guest has nothing to do: if it wanted the virtio console, it would have it by now. */
+  guestIsIdle(): void {
+    if (this.#serial) return;
+    this.#serial = true;
+    this.pump();
+  }
+
+  reset(): void {
+    this.#serial = !this.#waits;
+  }
+}
