@@ -7,8 +7,14 @@ const PAGE_WORDS = 512;
 /** Words of a page that an estimate looks at: spread, for data often begin or end with zeros. */
 const SAMPLES = [0, 1, 8, 64, 127, 200, 256, 301, 384, 450, 510, 511] as const;
 
+/** 64 MB: a few milliseconds of looking. */
+const BLOCK_WORDS = 16384 * PAGE_WORDS;
+
 export class Ram {
   readonly #words: Float64Array;
+  /** Used pages of each block, at its last look. */
+  readonly #used: number[] = [];
+  #next = 0;
 
   /** `offset` and `size` are multiples of a page. */
   constructor(buffer: ArrayBufferLike, offset: number, size: number) {
@@ -24,13 +30,31 @@ export class Ram {
       while (at < end && Object.is(words[at], 0)) at++;
       if (at < end) words.fill(0, at, end);
     }
+    this.#used.length = 0;
   }
 
-  /** Bytes in pages that seem to hold something. */
+  /**
+   * Bytes in pages that seem to hold something. A call looks at one block of a large RAM anew and
+   * takes the others from earlier calls, so that asking often costs little.
+   */
   used(): number {
+    const blocks = Math.ceil(this.#words.length / BLOCK_WORDS);
+    if (this.#used.length === 0) {
+      for (let block = 0; block < blocks; block++) this.#used.push(this.#count(block));
+    } else {
+      this.#next = (this.#next + 1) % blocks;
+      this.#used[this.#next] = this.#count(this.#next);
+    }
+    return this.#used.reduce((sum, pages) => sum + pages, 0) * PAGE_WORDS * 8;
+  }
+
+  /** Used pages of a block. */
+  #count(block: number): number {
     const words = this.#words;
+    const start = block * BLOCK_WORDS;
+    const end = Math.min(start + BLOCK_WORDS, words.length);
     let pages = 0;
-    for (let page = 0; page < words.length; page += PAGE_WORDS) {
+    for (let page = start; page < end; page += PAGE_WORDS) {
       for (const sample of SAMPLES) {
         if (words[page + sample] !== 0) {
           pages++;
@@ -38,6 +62,6 @@ export class Ram {
         }
       }
     }
-    return pages * PAGE_WORDS * 8;
+    return pages;
   }
 }
