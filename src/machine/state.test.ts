@@ -27,7 +27,7 @@ function component() {
     mode: 'idle' as 'idle' | 'busy',
     table: new Uint32Array(4),
     flags: new Uint8Array(4),
-    fifo: Uint8Array.of(1, 2),
+    fifo: Uint8Array.of(1, 2) as Uint8Array,
     inner: { count: 1 },
     heads: [1, 2],
   };

@@ -137,20 +137,26 @@ export class SplitQueue {
     });
   }
 
-  /** After a restore: takes up the restored rings and returns the requests that were in flight. */
+  /** After a restore: nothing of before holds, the rings are looked up at the next use. */
+  restored(): void {
+    this.generation++;
+    this.#located = false;
+    this.#armedAt = -1;
+    this.#inFlight.fill(0);
+    for (const head of this.fields.heads) this.#inFlight[head] = 1;
+  }
+
+  /** After `restored`, with the driver ready: takes again the requests that were in flight. */
   resume(): DescriptorChain[] {
     const heads = [...this.fields.heads];
     this.abandon();
-    this.#located = false;
-    if (!this.fields.ready) return [];
-    this.#locate();
-    return heads.map((head) => this.#take(head));
+    return this.fields.ready ? heads.map((head) => this.#take(head)) : [];
   }
 
   /** Entries that the driver has made available and nobody has taken. */
   available(): number {
     if (!this.fields.ready) return 0;
-    this.#checkLocated();
+    if (!this.#located) this.#locate();
     const { nextAvail, size } = this.fields;
     const waiting = (this.#memory.loadAcquireU16(this.#driver, 2) - nextAvail) & 0xffff;
     if (waiting > size) {
@@ -205,7 +211,7 @@ export class SplitQueue {
   wantsInterrupt(): boolean {
     const { fields } = this;
     const { nextUsed, signalled, size } = fields;
-    if (nextUsed === signalled || !fields.ready) return false;
+    if (nextUsed === signalled || !this.#located) return false;
     fields.signalled = nextUsed;
     if (!this.eventIndex) {
       return (this.#memory.loadAcquireU16(this.#driver) & AVAIL_NO_INTERRUPT) === 0;
@@ -234,10 +240,6 @@ export class SplitQueue {
     this.#located = true;
   }
 
-  #checkLocated(): void {
-    if (!this.#located) throw new VirtioError(`${this.#name}: the rings do not lie in RAM.`);
-  }
-
   /** Asks to be notified of the next entry; true when that was news to the driver. */
   #arm(): boolean {
     const { ready, nextAvail, size } = this.fields;
@@ -248,7 +250,7 @@ export class SplitQueue {
   }
 
   #take(head: number): DescriptorChain {
-    this.#checkLocated();
+    if (!this.#located) this.#locate();
     if (head >= this.fields.size) {
       throw new VirtioError(`${this.#name}: there is no descriptor ${head}.`);
     }

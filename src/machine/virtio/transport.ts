@@ -392,16 +392,17 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
     this.#kicked.fill(0);
     this.#applyFeatures();
     this.#drive();
+    for (const queue of this.queues) queue.restored();
     this.#device.restored?.();
+    if (!this.live) return;
     this.#work(() => {
       this.queues.forEach((queue, index) => {
         for (const chain of queue.resume()) {
-          if (!this.live) continue;
           if (this.#device.resume !== undefined) this.#device.resume(index, chain);
           else queue.complete(chain);
         }
       });
-      if (this.live) this.#kicked.fill(1);
+      this.#kicked.fill(1);
     });
   }
 }
