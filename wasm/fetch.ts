@@ -1,7 +1,7 @@
 // Fetching and decoding: gives the interpreter the decode page of an address, decodes instructions
 // where they are first met, and keeps decode pages within their budget.
 import {
-  DECODE_FREE, DECODE_MAP_OFFSET, DECODE_NEXT, DECODE_PAGE_END, DECODE_PAGE_RAM, DECODE_PAGE_SIZE,
+  BORROWED, DECODE_FREE, DECODE_MAP_OFFSET, DECODE_NEXT, DECODE_PAGE_END, DECODE_PAGE_RAM, DECODE_PAGE_SIZE,
   DECODE_PAGES, FLAG_CODE, OP_CROSS, OP_LOOKUP, PC, RAM_BASE,
   RAM_OFFSET, STAT_DECODED, STAT_TLB_MISSES,
 } from './generated/layout';
@@ -22,6 +22,7 @@ export function resetDecodeCache(h: usize): void {
   // Page 0 holds one instruction that crosses two pages, at its last slot; all others look up.
   let slot = decodePageAt(0);
   const end = slot + DECODE_PAGE_SIZE;
+  store<u32>(h, 0, BORROWED);
   for (; slot < end; slot += 8) store<u64>(slot, OP_LOOKUP);
   flushAll(h);
 }
@@ -93,6 +94,30 @@ export function decodeAt(h: usize, base: u64, page: usize, slot: usize): void {
 }
 
 /**
+ * Takes the slot at `offset` of decode page 0, in which an instruction runs that has no slot in its
+ * own page; all other slots of page 0 lead back to the pages that they stand for.
+ */
+function borrow(h: usize, offset: usize): usize {
+  const page = decodePageAt(0);
+  const last = load<u32>(h, BORROWED);
+  if (last != 0) store<u64>(last, OP_LOOKUP);
+  const slot = page + (offset << 2);
+  store<u32>(h, <u32>slot, BORROWED);
+  return slot;
+}
+
+/** Decodes an instruction again whose slot leads to translated code; gives decode page 0. */
+export function redecode(h: usize, page: usize, slot: usize): usize {
+  const offset = (slot - page) >>> 2;
+  const at = RAM_OFFSET + load<u32>(page, DECODE_PAGE_RAM) + offset;
+  const half: u32 = load<u16>(at);
+  const borrowed = borrow(h, offset);
+  if ((half & 3) != 3) decodeShort(borrowed, half);
+  else decodeLong(borrowed, half | (<u32>load<u16>(at, 2) << 16));
+  return decodePageAt(0);
+}
+
+/**
  * The instruction in the last halfword of the page at `base` and the first of the next page:
  * decodes it into the decode page of such instructions, which it returns; 0 with the fault noted.
  */
@@ -104,9 +129,9 @@ export function crossPage(h: usize, base: u64, slot: usize): usize {
     accessFault(h, FETCH, address);
     return 0;
   }
-  const page = decodePageAt(0);
-  decodeLong(page + (0xffe << 2), load<u32>(slot, 4) | (<u32>load<u16>(ramAt(physical)) << 16));
-  return page;
+  const borrowed = borrow(h, 0xffe);
+  decodeLong(borrowed, load<u32>(slot, 4) | (<u32>load<u16>(ramAt(physical)) << 16));
+  return decodePageAt(0);
 }
 
 /** The bits of the instruction at pc, for mtval; pc was fetched from before. */

@@ -12,6 +12,12 @@ export declare function mmio_store(address: u32, size: u32, value: u32): void;
 // @ts-ignore: decorator
 @external('host', 'mmio_store64')
 export declare function mmio_store64(address: u32, value: u64): void;
+// @ts-ignore: decorator
+@external('host', 'hot')
+export declare function hot(ramOffset: u32, offset: u32): void;
+// @ts-ignore: decorator
+@external('host', 'code_dropped')
+export declare function code_dropped(ramOffset: u32): void;
 /** mtime, in ticks of the timebase. */
 // @ts-ignore: decorator
 @external('host', 'time')

@@ -12,6 +12,12 @@ import { lookAtClock } from './trap';
 
 export { run } from './generated/interpreter';
 export { csr_read, csr_write } from './csr';
+// What translated code calls.
+export * from './atomic';
+export * from './float';
+export * from './integer';
+export { fflags } from './float/flags';
+export { loadSlow, storeSlow } from './access';
 
 // @ts-ignore: decorator
 @inline

@@ -2,10 +2,12 @@
 // or by the host. The flags are PageFlag of src/core/layout.ts.
 import {
   DECODE_FREE, DECODE_MAP_OFFSET, DECODE_PAGE_END, DECODE_PAGES_OFFSET, DECODE_PAGE_SIZE,
-  DECODE_PAGE_STORES, FLAG_CLEAN, FLAG_CODE, FLAG_WATCH, PAGE_FLAGS_OFFSET, RAM_BASE, WATCH_ADDR,
+  DECODE_PAGE_REGIONS,
+  DECODE_PAGE_STORES, FLAG_CLEAN, FLAG_CODE, FLAG_WATCH, OP_TRANSLATED, PAGE_FLAGS_OFFSET, RAM_BASE, WATCH_ADDR,
   WATCH_HIT,
 } from './generated/layout';
 import { look } from './hart';
+import { code_dropped } from './host';
 import { unmapDecodePage } from './tlb';
 
 /** Stores after which a page that was code is taken for data, and its decoded code dropped. */
@@ -36,6 +38,16 @@ export function decodePageAt(index: u32): usize {
   return DECODE_PAGES_OFFSET + <usize>index * DECODE_PAGE_SIZE;
 }
 
+/** Makes the interpreter forget the translated code of a decode page. */
+function dropRegions(page: usize, ramOffset: u32): void {
+  if (load<u32>(page, DECODE_PAGE_REGIONS) == 0) return;
+  store<u32>(page, 0, DECODE_PAGE_REGIONS);
+  for (let slot = page; slot < page + DECODE_PAGE_END; slot += 8) {
+    if ((load<u32>(slot) & 0x1ff) == OP_TRANSLATED) store<u64>(slot, 0);
+  }
+  code_dropped(ramOffset & 0xfffff000);
+}
+
 /** Gives a page's decoded code back. */
 export function dropCode(h: usize, ramOffset: u32): void {
   const index = decodePageOf(ramOffset);
@@ -43,6 +55,7 @@ export function dropCode(h: usize, ramOffset: u32): void {
   store<u16>(DECODE_MAP_OFFSET + ((ramOffset >>> 12) << 1), 0);
   const page = decodePageAt(index);
   unmapDecodePage(h, page);
+  dropRegions(page, ramOffset);
   store<u32>(page, load<u32>(h, DECODE_FREE));
   store<u32>(h, index, DECODE_FREE);
   setPageFlags(ramOffset, pageFlags(ramOffset) & ~FLAG_CODE);
@@ -61,6 +74,11 @@ function forget(h: usize, ramOffset: u32, size: u32): void {
     return;
   }
   store<u32>(page, stores, DECODE_PAGE_STORES);
+  if (load<u32>(page, DECODE_PAGE_REGIONS)) {
+    dropRegions(page, ramOffset);
+    // Translated code may stand in it.
+    look(h);
+  }
   const offset = ramOffset & 0xfff;
   // The instruction before may reach into the first halfword.
   let slot = page + (((offset & 0xffe) - (offset > 1 ? 2 : 0)) << 2);

@@ -11,6 +11,10 @@ export interface CoreHost {
   mmio_load64(address: number): bigint;
   mmio_store(address: number, size: number, value: number): void;
   mmio_store64(address: number, value: bigint): void;
+  /** A jump's target became hot: the page's place in RAM, the offset in the page. */
+  hot?(ramOffset: number, offset: number): void;
+  /** The translated code of the page at `ramOffset` has lost its entries. */
+  code_dropped?(ramOffset: number): void;
   /** mtime in ticks of the timebase: a whole number. */
   time(): number;
 }
@@ -28,11 +32,15 @@ export interface CoreExports {
   csr_write(hart: number, csr: number, value: bigint): void;
   /** Guest-physical address of `address`, or -1; access: 0 load, 1 store, 2 fetch. */
   translate(hart: number, address: bigint, access: number): bigint;
+  /** Helpers of instructions, by the names that the instruction table uses; and fflags. */
+  readonly [helper: string]: unknown;
 }
 
 export interface Core {
   readonly memory: WebAssembly.Memory;
   readonly exports: CoreExports;
+  /** Translated code's functions. */
+  readonly table: WebAssembly.Table;
 }
 
 /** Creates the memory of a VM with `ram` bytes of guest RAM (a multiple of 64 KiB, up to 2 GiB). */
@@ -52,7 +60,11 @@ export function instantiateCore(
   memory: WebAssembly.Memory,
   host: CoreHost,
 ): Core {
-  const instance = new WebAssembly.Instance(module, { env: { memory }, host: { ...host } });
+  const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1 });
+  const instance = new WebAssembly.Instance(module, {
+    env: { memory, table },
+    host: { hot: () => {}, code_dropped: () => {}, ...host },
+  });
   // The core is compiled from wasm/index.ts of this repository: its exports are known.
-  return { memory, exports: instance.exports as unknown as CoreExports };
+  return { memory, table, exports: instance.exports as unknown as CoreExports };
 }

@@ -8,8 +8,8 @@
  *   0x0020_0000  page flags: one byte for each page of guest RAM
  *   0x0030_0000  decode map: u16 for each page of guest RAM, the decode page that holds it (0: none)
  *   0x0040_0000  decode pages: instructions of one guest page, decoded
- *   0x0180_0000  reserved for translated code's tables
- *   0x0200_0000  guest RAM
+ *   0x0380_0000  counters of jumps to each decoded instruction
+ *   0x0400_0000  guest RAM
  */
 
 export const WASM_PAGE = 65536;
@@ -35,12 +35,18 @@ export const DECODE_PAGE_END = 2048 * DECODE_SLOT;
 export const DECODE_PAGE_RAM = DECODE_PAGE_END + 16;
 /** u32: stores that hit the page since it was made. */
 export const DECODE_PAGE_STORES = DECODE_PAGE_END + 20;
+/** u32: entries of translated code in the page. */
+export const DECODE_PAGE_REGIONS = DECODE_PAGE_END + 24;
 /** One slot for each halfword of a page, one that ends the page, padding to a cache line. */
 export const DECODE_PAGE_SIZE = DECODE_PAGE_END + 64;
 /** Page 0 is never handed out: it means "none". */
-export const DECODE_PAGES = 1200;
-export const TRANSLATOR_OFFSET = 0x180_0000;
-export const RAM_OFFSET = 0x200_0000;
+export const DECODE_PAGES = 3200;
+/** Counters of taken jumps, u16, by bits 18:3 of the target's slot: what is hot gets translated. */
+export const HEAT_OFFSET = 0x380_0000;
+export const HEAT_MASK = 0x1_fffe;
+/** Jumps to a slot after which it is given to the translator. */
+export const HEAT_THRESHOLD = 100;
+export const RAM_OFFSET = 0x400_0000;
 
 /** Flags of a page of guest RAM. A store to a page with any flag leaves the fast path. */
 export const PageFlag = {
@@ -153,6 +159,12 @@ const definitions = [
   /** Translations larger than a page are in the TLBs: below, above the middle of the addresses. */
   ['super_low', 'u32', 1, false],
   ['super_high', 'u32', 1, false],
+  /** Slot of decode page 0 that is in use. */
+  ['borrowed', 'u32', 1, false],
+  /** For translated code: instructions that may still run, and the TLBs in force. */
+  ['budget', 'u32', 1, false],
+  ['data_tlb', 'u32', 1, false],
+  ['fetch_tlb', 'u32', 1, false],
   /** Decode pages handed out so far, and the first of those that were given back (0: none). */
   ['decode_next', 'u32', 1, false],
   ['decode_free', 'u32', 1, false],

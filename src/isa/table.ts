@@ -49,10 +49,10 @@ export function matches(row: Instruction, word: number): boolean {
 /**
  * Numbers of operations in the decode cache. The first ones are no instructions: `Decode` (0, so
  * that a cleared slot decodes itself), `Lookup` (end of a page), `Cross` (an instruction across
- * two pages), `Illegal`.
+ * two pages), `Illegal`, `Translated` (the immediate is function index << 8 | entry).
  */
-export const FIRST_OPERATION = 4;
-export const OperationCode = { Decode: 0, Lookup: 1, Cross: 2, Illegal: 3 } as const;
+export const FIRST_OPERATION = 5;
+export const OperationCode = { Decode: 0, Lookup: 1, Cross: 2, Illegal: 3, Translated: 4 } as const;
 
 const codes = new Map(OPERATIONS.map((row, i) => [row.name, FIRST_OPERATION + i]));
 

@@ -137,6 +137,7 @@ const GO = `
               ${LEAVE}
             }
           }
+          heat(page, slot);
           continue;`;
 
 /** An access on the slow path went wrong, or something happened that the outer loop must see. */
@@ -212,12 +213,14 @@ function actionSource(action: Action, row: Instruction): string {
       return storeSource(action.size, action.address, action.value);
     case 'branch':
       return `if (${print(action.condition)}) {
-            const to = slot + (load<i32>(slot, 4) << 2);
+            const distance = load<i32>(slot, 4);
+            const to = slot + (distance << 2);
             if (to - page < DECODE_PAGE_END) {
               slot = to;
+              if (distance < 0) heat(page, slot);
               continue;
             }
-            const t: u64 = ${PC} + <u64>load<i32>(slot, 4);${GO}
+            const t: u64 = ${PC} + <u64>distance;${GO}
           }`;
     case 'jump':
       return `const t: u64 = ${print(action.target)};
@@ -295,7 +298,7 @@ export function interpreterSource(): string {
   const { pure, system, atomic } = helpers();
   const isFloatHelper = (name: string) => /(^|_)f(32|64)(_|$)/.test(name);
   return `import {
-  ATTENTION, DECODE_PAGE_END, EVENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
+  ATTENTION, BUDGET, DATA_TLB, FETCH_TLB, DECODE_PAGE_END, EVENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
   F, FAULT, FFLAGS, FRM, HARTS_OFFSET, HART_STRIDE, INSTRET, PC, TLB_INDEX, TLB_WRITE, WAITING,
   WATCH_HIT, X,
 } from './layout';
@@ -306,14 +309,15 @@ import { ${system.filter((n) => n.startsWith('sys_csr')).join(', ')} } from '../
 import { ${system.filter((n) => !n.startsWith('sys_csr')).join(', ')} } from '../system';
 import { NEXT_FAST, NEXT_OUTER, TRAPPED } from '../events';
 import { dataTlbOf, fetchTlbOf, loadSlow, storeSlow } from '../access';
-import { crossPage, decodeAt, fetchPage } from '../fetch';
+import { crossPage, decodeAt, fetchPage, redecode } from '../fetch';
+import { heat } from '../heat';
 import { tlbEntry } from '../tlb';
 import { dirtyFloat, floatOn, unbox } from '../hart';
 import { raiseFault, raiseIllegal, takeInterrupt, wakes } from '../trap';
 import { EVENT_SBI } from '../events';
 
 /** Instructions between two looks at the clock and the interrupt lines. */
-const CHUNK: i32 = 4096;
+const CHUNK: i32 = 16384;
 
 /** Runs at most \`budget\` instructions of a hart; returns an ExitReason. */
 export function run(hart: u32, budget: i32): u32 {
@@ -344,6 +348,8 @@ export function run(hart: u32, budget: i32): u32 {
       }
       store<u32>(h, 0, WAITING);
     }
+    // From translated code.
+    if (load<u32>(h, FAULT)) raiseFault(h);
     takeInterrupt(h);
     if (left <= 0) break;
     let chunk = min(left, CHUNK);
@@ -351,6 +357,8 @@ export function run(hart: u32, budget: i32): u32 {
     const instret = load<u64>(h, INSTRET);
     const dataTlb = dataTlbOf(h);
     const fetchTlb = fetchTlbOf(h);
+    store<u32>(h, <u32>dataTlb, DATA_TLB);
+    store<u32>(h, <u32>fetchTlb, FETCH_TLB);
     const pc = load<u64>(h, PC);
     let page: usize = fetchPage(h, fetchTlb, pc);
     if (page == 0) {
@@ -386,6 +394,7 @@ export function run(hart: u32, budget: i32): u32 {
             base = t & 0xfffffffffffff000;
             page = load<u32>(entry, 8);
             slot = page + ((<usize>t & 0xfff) << 2);
+            heat(page, slot);
             continue;
           }
           store<u64>(h, t, PC);
@@ -410,6 +419,27 @@ export function run(hart: u32, budget: i32): u32 {
           store<u64>(h, ${PC}, PC);
           raiseIllegal(h);
           ${LEAVE}
+        }
+        case 4: {
+          // Translated
+          n++;
+          store<i32>(h, n, BUDGET);
+          const target = load<u32>(slot, 4);
+          call_indirect<void>(target >>> 8, target & 0xff, base);
+          const after = load<i32>(h, BUDGET);
+          if (load<u32>(h, EVENT)) {
+            n = after;
+            ${LEAVE}
+          }
+          if (after == n) {
+            // It would not begin: too few instructions left, or the float unit is off.
+            const borrowed = redecode(h, page, slot);
+            slot = borrowed + (slot - page);
+            page = borrowed;
+            continue;
+          }
+          n = after;
+          const t: u64 = load<u64>(h, PC);${GO}
         }
 ${OPERATIONS.map(caseSource).join('\n')}
         default:
