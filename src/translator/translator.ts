@@ -1,0 +1,192 @@
+/**
+ * The translator of one hart: takes hot addresses from the core, finds regions, compiles them in
+ * batches, and puts their entries into the decode cache, where the interpreter and other regions
+ * meet them. Drops what belongs to pages that were written, and everything when its budget of code
+ * is spent. Relies on the core for decoding and for telling which pages lost their code.
+ */
+import type { Core } from '../core/core.ts';
+import {
+  DECODE_MAP_OFFSET,
+  DECODE_PAGE_REGIONS,
+  DECODE_PAGE_SIZE,
+  DECODE_PAGES_OFFSET,
+  HEAT_MASK,
+  HEAT_OFFSET,
+  RAM_OFFSET,
+} from '../core/layout.ts';
+import { OperationCode } from '../isa/table.ts';
+import { buildModule } from './module.ts';
+import { findRegion, type Region } from './region.ts';
+
+/** Regions that share a module. */
+const BATCH = 16;
+/** Functions in the table at most: then all is dropped and hot code comes back by itself. */
+const MAX_FUNCTIONS = 16384;
+/** Bytes of modules at most. */
+const MAX_BYTES = 48 << 20;
+const PAGE = 4096;
+
+export interface TranslatorStats {
+  regions: number;
+  modules: number;
+  /** Bytes of all modules since the last time that all was dropped. */
+  code_bytes: number;
+  /** Milliseconds spent on finding, emitting and compiling. */
+  translate_ms: number;
+  /** Pages whose code was dropped, and times that everything was. */
+  invalidations: number;
+  evictions: number;
+}
+
+interface Request {
+  readonly ramOffset: number;
+  readonly offset: number;
+}
+
+export class Translator {
+  readonly #core: Core;
+  readonly #shared: boolean;
+  readonly #now: () => number;
+  readonly #view: DataView;
+  readonly #queue = new Map<number, Request>();
+  /** Function indices by the page that they are in. */
+  readonly #pages = new Map<number, number[]>();
+  readonly #free: number[] = [];
+  #next = 1;
+  readonly stats: TranslatorStats = {
+    regions: 0,
+    modules: 0,
+    code_bytes: 0,
+    translate_ms: 0,
+    invalidations: 0,
+    evictions: 0,
+  };
+
+  /** `now`: milliseconds, for the statistics. */
+  constructor(core: Core, shared: boolean, now: () => number) {
+    this.#core = core;
+    this.#shared = shared;
+    this.#now = now;
+    this.#view = new DataView(core.memory.buffer);
+  }
+
+  /** CoreHost.hot: remembers a hot address; compiles when a batch is full. */
+  hot(ramOffset: number, offset: number): void {
+    this.#queue.set(ramOffset + offset, { ramOffset, offset });
+    if (this.#queue.size >= BATCH) this.flush();
+  }
+
+  /** CoreHost.code_dropped: the page's functions can no longer be reached. */
+  dropped(ramOffset: number): void {
+    this.stats.invalidations++;
+    for (const index of this.#pages.get(ramOffset) ?? []) this.#release(index);
+    this.#pages.delete(ramOffset);
+  }
+
+  #release(index: number): void {
+    this.#core.table.set(index, null);
+    this.#free.push(index);
+  }
+
+  /** Decode page of a page of RAM, as offset in the memory; 0: none. */
+  #decodePage(ramOffset: number): number {
+    const index = this.#view.getUint16(DECODE_MAP_OFFSET + (ramOffset >>> 12) * 2, true);
+    return index === 0 ? 0 : DECODE_PAGES_OFFSET + index * DECODE_PAGE_SIZE;
+  }
+
+  #slot(decodePage: number, offset: number): number {
+    return decodePage + offset * 4;
+  }
+
+  /** Compiles what is waiting. */
+  flush(): void {
+    if (this.#queue.size === 0) return;
+    const started = this.#now();
+    const requests = [...this.#queue.values()];
+    this.#queue.clear();
+    if (this.#next - this.#free.length > MAX_FUNCTIONS || this.stats.code_bytes > MAX_BYTES) {
+      this.evict();
+    }
+    const found: { request: Request; region: Region }[] = [];
+    for (const request of requests) {
+      const decodePage = this.#decodePage(request.ramOffset);
+      if (decodePage === 0) continue;
+      const slot = this.#slot(decodePage, request.offset);
+      this.#view.setUint16(HEAT_OFFSET + ((slot >>> 2) & HEAT_MASK), 0, true);
+      if ((this.#view.getUint32(slot, true) & 0x1ff) === OperationCode.Translated) continue;
+      const bytes = new DataView(this.#core.memory.buffer, RAM_OFFSET + request.ramOffset, PAGE);
+      const region = findRegion(bytes, request.offset);
+      if ((region.blocks.get(request.offset)?.instructions.length ?? 0) === 0) continue;
+      found.push({ request, region });
+    }
+    if (found.length > 0) this.#install(found);
+    this.stats.translate_ms += this.#now() - started;
+  }
+
+  #install(found: readonly { request: Request; region: Region }[]): void {
+    const { bytes, regions } = buildModule(
+      found.map(({ region }) => region),
+      this.#shared,
+    );
+    const module = new WebAssembly.Module(bytes);
+    const { exports } = new WebAssembly.Instance(module, {
+      env: { memory: this.#core.memory, table: this.#core.table },
+      core: this.#core.exports as unknown as Record<string, WebAssembly.ImportValue>,
+    });
+    this.stats.modules++;
+    this.stats.code_bytes += bytes.length;
+    regions.forEach(({ entries }, i) => {
+      const item = found[i];
+      if (!item) return;
+      const { ramOffset, offset: hotOffset } = item.request;
+      const decodePage = this.#decodePage(ramOffset);
+      const index = this.#allocate();
+      this.#core.table.set(index, exports[`r${i}`]);
+      const list = this.#pages.get(ramOffset) ?? [];
+      list.push(index);
+      this.#pages.set(ramOffset, list);
+      let installed = 0;
+      for (const [offset, node] of entries) {
+        const block = item.region.blocks.get(offset);
+        const slot = this.#slot(decodePage, offset);
+        const taken = (this.#view.getUint32(slot, true) & 0x1ff) === OperationCode.Translated;
+        // An older region keeps its entry, but for the address that is hot now.
+        if (!block?.instructions.length || (taken && offset !== hotOffset)) continue;
+        this.#view.setUint32(slot + 4, (index << 8) | node, true);
+        this.#view.setUint32(slot, OperationCode.Translated, true);
+        installed++;
+      }
+      const regionsAt = decodePage + DECODE_PAGE_REGIONS;
+      this.#view.setUint32(regionsAt, this.#view.getUint32(regionsAt, true) + installed, true);
+      this.stats.regions++;
+    });
+  }
+
+  #allocate(): number {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    const index = this.#next++;
+    if (index >= this.#core.table.length) this.#core.table.grow(1024);
+    return index;
+  }
+
+  /** Drops all translated code. */
+  evict(): void {
+    for (const [ramOffset, indices] of this.#pages) {
+      const decodePage = this.#decodePage(ramOffset);
+      if (decodePage !== 0) {
+        for (let offset = 0; offset < PAGE; offset += 2) {
+          const slot = this.#slot(decodePage, offset);
+          if ((this.#view.getUint32(slot, true) & 0x1ff) === OperationCode.Translated) {
+            this.#view.setBigUint64(slot, 0n, true);
+          }
+        }
+        this.#view.setUint32(decodePage + DECODE_PAGE_REGIONS, 0, true);
+      }
+      for (const index of indices) this.#release(index);
+    }
+    this.#pages.clear();
+    this.stats.code_bytes = 0;
+    this.stats.evictions++;
+  }
+}
