@@ -337,6 +337,8 @@ describe('state', () => {
     saved.parts.queue0.fields.descHigh = 1;
     const other = rig();
     other.transport.state.restore(saved);
+    const { link } = other.device;
+    link.run(() => link.queues[0]!.pop());
     expect(other.driver.needsReset).toBe(true);
     expect(other.faults).toHaveLength(1);
     expect(other.guardsIntact()).toBe(true);

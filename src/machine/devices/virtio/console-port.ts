@@ -135,8 +135,10 @@ export class ConsolePort {
     if (fields.guestOpen === open) return;
     fields.guestOpen = open;
     // Input for a program that has gone is of no use to the next one.
-    if (!open) this.#dropInput();
+    const dropped = !open && fields.input.length > 0;
+    if (dropped) fields.input.clear();
     this.options.onGuestOpen?.(open);
+    if (dropped) this.options.onSpace?.();
   }
 
   #dropInput(): void {

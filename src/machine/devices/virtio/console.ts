@@ -112,8 +112,6 @@ export class ConsoleDevice implements VirtioDevice, PortOwner {
     const port = this.ports[0]!;
     port.fields.ready = true;
     port.setGuestOpen(true);
-    // Linux looks at the size only when told of a change, and only once its terminal exists.
-    this.#fields.announced = false;
   }
 
   onQueue(index: number): void {
@@ -137,6 +135,7 @@ export class ConsoleDevice implements VirtioDevice, PortOwner {
   }
 
   reset(): void {
+    this.#fields.announced = false;
     for (const port of this.ports) port.reset();
   }
 
@@ -211,7 +210,10 @@ export class ConsoleDevice implements VirtioDevice, PortOwner {
     }
   }
 
-  /** The first output of a plain console shows that its terminal is there: time for its size. */
+  /**
+   * Linux looks at the size of a plain console only when told of a change, and only once its
+   * terminal exists, which the first output shows.
+   */
   #announce(): void {
     if (this.#fields.announced || this.#multiport()) return;
     this.#fields.announced = true;
