@@ -31,6 +31,7 @@ import type { BootPlan } from './loader/boot.ts';
 import { GuestMemory } from './memory.ts';
 import { Irq, MemoryMap, RAM_BASE, VIRTIO_STRIDE, VirtioSlot } from './memory-map.ts';
 import { Ram } from './ram.ts';
+import { Translator } from '../translator/translator.ts';
 import { startMachineMode, startSupervisorMode } from './start.ts';
 import type { VirtioDevice } from './virtio/device.ts';
 import { VirtioMmio } from './virtio/transport.ts';
@@ -55,6 +56,8 @@ export interface BoardOptions {
   readonly memory: number;
   readonly core: WebAssembly.Module;
   readonly shared: boolean;
+  /** Turn hot guest code into WebAssembly; else all is interpreted. */
+  readonly translate: boolean;
   readonly plan: BootPlan;
   readonly host: MachineHost;
   readonly clock: GuestClock;
@@ -83,6 +86,7 @@ export class Board {
   readonly console: ConsoleDevice;
   readonly firmware: Firmware;
   readonly htif: HtifDevice | undefined;
+  readonly translator: Translator | undefined;
   /** Set once; the run loop takes it. */
   request: MachineRequest | undefined;
   readonly #ram: Ram;
@@ -154,6 +158,9 @@ export class Board {
     this.#place(MemoryMap.plic, plic);
 
     this.core = instantiateCore(options.core, memory, this.#coreHost());
+    if (options.translate) {
+      this.translator = new Translator(this.core, options.shared, () => host.now());
+    }
     const { exports } = this.core;
     // Only where code was decoded does a write of the host matter to the core.
     this.memory.onWrite = (offset, length) => {
@@ -327,6 +334,8 @@ export class Board {
         if (!bus.store64(address >>> 0, value)) fault();
       },
       time: () => mtimer.time(),
+      hot: (ramOffset: number, offset: number) => this.translator?.hot(ramOffset >>> 0, offset),
+      code_dropped: (ramOffset: number) => this.translator?.dropped(ramOffset >>> 0),
     };
   }
 }

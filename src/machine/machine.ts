@@ -3,6 +3,7 @@
  * everything from outside; guarantees that no failure of guest or device throws out of it: it
  * becomes the machine's state, with a reason.
  */
+import type { TranslatorStats } from '../translator/translator.ts';
 import { Board, type MachineRequest } from './board.ts';
 import { GuestClock } from './clock.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
@@ -31,6 +32,8 @@ export interface MachineConfig {
   readonly core: WebAssembly.Module;
   /** Whether the machine's memory is shared between threads. */
   readonly shared: boolean;
+  /** Turn hot guest code into WebAssembly (the default), or interpret everything. */
+  readonly translate?: boolean;
   /** Called before each instruction, which then runs alone: for tracing. */
   readonly trace?: (board: Board) => void;
 }
@@ -48,6 +51,8 @@ export interface MachineStats {
   /** Bytes of RAM that hold something, and all there is. */
   readonly ram_bytes: number;
   readonly memory_bytes: number;
+  /** What the translator did; absent where all is interpreted. */
+  readonly translator?: TranslatorStats;
 }
 
 /** A guest that starts this often in a row, each time within the span, is taken off. */
@@ -95,6 +100,7 @@ export class Machine {
       memory: config.memory,
       core: config.core,
       shared: config.shared,
+      translate: (config.translate ?? true) && !config.trace,
       plan,
       host,
       clock: this.#clock,
@@ -224,6 +230,7 @@ export class Machine {
       idle_s: idle / 1000,
       ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(),
       memory_bytes: this.#config.memory,
+      translator: this.#board.translator?.stats,
     };
   }
 

@@ -118,6 +118,7 @@ export class RunLoop {
       const budget = trace ? 1 : this.#nextBudget();
       trace?.();
       const reason = exports.run(HART, budget);
+      board.translator?.flush();
       const now = host.now();
       switch (reason) {
         case ExitReason.Budget:

@@ -298,7 +298,7 @@ export function interpreterSource(): string {
   const { pure, system, atomic } = helpers();
   const isFloatHelper = (name: string) => /(^|_)f(32|64)(_|$)/.test(name);
   return `import {
-  ATTENTION, BUDGET, DATA_TLB, FETCH_TLB, DECODE_PAGE_END, EVENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
+  ATTENTION, BUDGET, DATA_TLB, FETCH_TLB, DECODE_PAGE_END, DECODE_PAGES_OFFSET, EVENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
   F, FAULT, FFLAGS, FRM, HARTS_OFFSET, HART_STRIDE, INSTRET, PC, TLB_INDEX, TLB_WRITE, WAITING,
   WATCH_HIT, X,
 } from './layout';
@@ -389,12 +389,14 @@ export function run(hart: u32, budget: i32): u32 {
           // Lookup: the end of a page.
           n++;
           const t: u64 = ${PC};
+          const from = page;
           const entry = fetchTlb + (<usize>(t >>> 8) & TLB_INDEX);
           if (load<u64>(entry) == (t & 0xfffffffffffff000)) {
             base = t & 0xfffffffffffff000;
             page = load<u32>(entry, 8);
             slot = page + ((<usize>t & 0xfff) << 2);
-            heat(page, slot);
+            // Back from page 0 is no jump.
+            if (from != DECODE_PAGES_OFFSET) heat(page, slot);
             continue;
           }
           store<u64>(h, t, PC);
