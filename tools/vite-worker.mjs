@@ -13,11 +13,11 @@ const RESOLVED = `\0${ID}`;
 
 /** @param {string} root @returns {Promise<string>} */
 async function bundleWorker(root) {
-  const entry =
-    process.env.TABVISOR_MACHINE === 'fake'
-      ? 'src/worker/testing/fake-main.ts'
-      : 'src/worker/main.ts';
-  const bundle = await rolldown({ input: resolve(root, entry), platform: 'browser', cwd: root });
+  const bundle = await rolldown({
+    input: resolve(root, 'src/worker/main.ts'),
+    platform: 'browser',
+    cwd: root,
+  });
   const { output } = await bundle.generate({ format: 'iife', minify: true });
   await bundle.close();
   if (output.length !== 1)

@@ -27,7 +27,7 @@ const codename = 'trixie';
 const cache = fileURLToPath(new URL('../../.cache/debian', import.meta.url));
 const keyrings = '/usr/share/keyrings';
 /** Pauses between tries: a mirror in the middle of an update is usually whole again soon. */
-const retryPauses = [2_000, 8_000];
+const retryPauses = [1_000, 5_000];
 
 /**
  * @typedef {object} Package
@@ -196,7 +196,7 @@ async function openApt(folder, architecture, names, log) {
       `Types: deb\nURIs: ${mirror}\nSuites: ${suite}\nComponents: main\nSigned-By: ${keys}\n`,
     );
     const update = apt('apt-get', ['update', '-q', '-o', 'APT::Update::Error-Mode=any']);
-    words = lastWords(update.stderr, 2);
+    words = reason(update.stderr);
     // Older apt ends well although an index failed: the list itself decides.
     if (update.ok && listedCodename(join(folder, 'lists')) === codename) {
       return { resolve: (n, o) => resolve(apt, n, o), download: (w) => download(apt, folder, w) };
@@ -276,6 +276,15 @@ function privateConfiguration(folder, architecture) {
     ...(isRoot() ? ['APT::Sandbox::User "root";'] : []),
     '',
   ].join('\n');
+}
+
+/** What apt complains about, in one line. @param {string} stderr */
+function reason(stderr) {
+  if (/unexpected size|Hash Sum mismatch/i.test(stderr)) {
+    return 'an index does not fit its release file, as in the middle of a mirror update';
+  }
+  const line = stderr.split('\n').find((text) => text.startsWith('E: ')) ?? lastWords(stderr, 1);
+  return line.replace(/^E: /, '').trim();
 }
 
 /** Debian mirrors to try: the machine's own first. */
