@@ -11,11 +11,11 @@ import { decodePageAt } from './pages';
 /** A jump to `slot` of a decode page was taken. */
 // @ts-ignore: decorator
 @inline
-export function heat(page: usize, slot: usize): void {
+export function heat(h: usize, page: usize, slot: usize): void {
   const counter = HEAT_OFFSET + ((slot >>> 2) & HEAT_MASK);
   const count = <u32>load<u16>(counter) + 1;
   store<u16>(counter, count);
-  if (count == HEAT_THRESHOLD) glow(page, slot);
+  if (count == load<u32>(h, HEAT_THRESHOLD)) glow(page, slot);
 }
 
 function glow(page: usize, slot: usize): void {

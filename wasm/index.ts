@@ -1,7 +1,8 @@
 // The CPU core's exports (src/core/core.ts, CoreExports). All state is in the VM's memory, at the
 // places that src/core/layout.ts names, save what is recomputed from it.
 import {
-  EVENT, FAULT, HARTID, HARTS_OFFSET, HART_STRIDE, PRIV, RAM_SIZE, RES_ADDR, STIMECMP, TLB_OFFSET,
+  EVENT, FAULT, HARTID,
+  HEAT_THRESHOLD, HARTS_OFFSET, HART_STRIDE, PRIV, RAM_SIZE, RES_ADDR, STIMECMP, TLB_OFFSET,
 } from './generated/layout';
 import { resetDecodeCache } from './fetch';
 import { MACHINE } from './hart';
@@ -25,13 +26,16 @@ function hartAt(hart: u32): usize {
   return HARTS_OFFSET + <usize>hart * HART_STRIDE;
 }
 
-/** Puts a hart into its state after power-on: M-mode, all registers 0. RAM's size is kept. */
+/** Puts a hart into its state after power-on: M-mode, all registers 0. RAM's size and the
+ * translator's threshold are kept. */
 export function reset(hart: u32): void {
   const h = hartAt(hart);
   const ram = load<u32>(h, RAM_SIZE);
+  const heatThreshold = load<u32>(h, HEAT_THRESHOLD);
   resetDecodeCache(h);
   memory.fill(h, 0, TLB_OFFSET);
   store<u32>(h, ram, RAM_SIZE);
+  store<u32>(h, heatThreshold, HEAT_THRESHOLD);
   store<u32>(h, hart, HARTID);
   store<u32>(h, MACHINE, PRIV);
   store<u64>(h, -1, RES_ADDR);

@@ -44,8 +44,6 @@ export const DECODE_PAGES = 3200;
 /** Counters of taken jumps, u16, by bits 18:3 of the target's slot: what is hot gets translated. */
 export const HEAT_OFFSET = 0x380_0000;
 export const HEAT_MASK = 0x1_fffe;
-/** Jumps to a slot after which it is given to the translator. */
-export const HEAT_THRESHOLD = 100;
 export const RAM_OFFSET = 0x400_0000;
 
 /** Flags of a page of guest RAM. A store to a page with any flag leaves the fast path. */
@@ -164,6 +162,8 @@ const definitions = [
   /** For translated code: instructions that may still run, and the TLBs in force. */
   ['budget', 'u32', 1, false],
   ['data_tlb', 'u32', 1, false],
+  /** Jumps to a slot after which it is given to the translator; 0: never. */
+  ['heat_threshold', 'u32', 1, false],
   ['fetch_tlb', 'u32', 1, false],
   /** Decode pages handed out so far, and the first of those that were given back (0: none). */
   ['decode_next', 'u32', 1, false],

@@ -118,7 +118,7 @@ export class RunLoop {
       const budget = trace ? 1 : this.#nextBudget();
       trace?.();
       const reason = exports.run(HART, budget);
-      board.translator?.flush();
+      board.translator?.poll();
       const now = host.now();
       switch (reason) {
         case ExitReason.Budget:

@@ -14,6 +14,7 @@ import {
   HEAT_OFFSET,
   RAM_OFFSET,
 } from '../core/layout.ts';
+import { HartView } from '../core/hart.ts';
 import { OperationCode } from '../isa/table.ts';
 import { buildModule } from './module.ts';
 import { findRegion, type Region } from './region.ts';
@@ -24,6 +25,14 @@ const BATCH = 16;
 const MAX_FUNCTIONS = 16384;
 /** Bytes of modules at most. */
 const MAX_BYTES = 48 << 20;
+/**
+ * The interpreter does some 400 million instructions a second and translating one takes as long as
+ * interpreting a thousand: what is translated must run often.
+ */
+export const HEAT_THRESHOLD = 1500;
+const HART = 0;
+/** How long a hot address waits for others, in milliseconds. */
+const PATIENCE_MS = 4;
 const PAGE = 4096;
 
 export interface TranslatorStats {
@@ -53,6 +62,8 @@ export class Translator {
   readonly #pages = new Map<number, number[]>();
   readonly #free: number[] = [];
   #next = 1;
+  /** When the first request of the queue came. */
+  #oldest = 0;
   readonly stats: TranslatorStats = {
     regions: 0,
     modules: 0,
@@ -62,16 +73,20 @@ export class Translator {
     evictions: 0,
   };
 
-  /** `now`: milliseconds, for the statistics. */
-  constructor(core: Core, shared: boolean, now: () => number) {
+  /**
+   * `now`: milliseconds, for the statistics. `threshold`: jumps to an address after which it is hot.
+   */
+  constructor(core: Core, shared: boolean, now: () => number, threshold = HEAT_THRESHOLD) {
     this.#core = core;
     this.#shared = shared;
     this.#now = now;
     this.#view = new DataView(core.memory.buffer);
+    new HartView(core.memory, HART).setU32('heat_threshold', threshold);
   }
 
   /** CoreHost.hot: remembers a hot address; compiles when a batch is full. */
   hot(ramOffset: number, offset: number): void {
+    if (this.#queue.size === 0) this.#oldest = this.#now();
     this.#queue.set(ramOffset + offset, { ramOffset, offset });
     if (this.#queue.size >= BATCH) this.flush();
   }
@@ -96,6 +111,11 @@ export class Translator {
 
   #slot(decodePage: number, offset: number): number {
     return decodePage + offset * 4;
+  }
+
+  /** Compiles what has waited long enough for others to share its module. */
+  poll(): void {
+    if (this.#queue.size > 0 && this.#now() - this.#oldest > PATIENCE_MS) this.flush();
   }
 
   /** Compiles what is waiting. */

@@ -137,7 +137,7 @@ const GO = `
               ${LEAVE}
             }
           }
-          heat(page, slot);
+          heat(h, page, slot);
           continue;`;
 
 /** An access on the slow path went wrong, or something happened that the outer loop must see. */
@@ -217,7 +217,7 @@ function actionSource(action: Action, row: Instruction): string {
             const to = slot + (distance << 2);
             if (to - page < DECODE_PAGE_END) {
               slot = to;
-              if (distance < 0) heat(page, slot);
+              if (distance < 0) heat(h, page, slot);
               continue;
             }
             const t: u64 = ${PC} + <u64>distance;${GO}
@@ -396,7 +396,7 @@ export function run(hart: u32, budget: i32): u32 {
             page = load<u32>(entry, 8);
             slot = page + ((<usize>t & 0xfff) << 2);
             // Back from page 0 is no jump.
-            if (from != DECODE_PAGES_OFFSET) heat(page, slot);
+            if (from != DECODE_PAGES_OFFSET) heat(h, page, slot);
             continue;
           }
           store<u64>(h, t, PC);
