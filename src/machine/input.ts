@@ -23,6 +23,7 @@ export class ConsoleInput {
   #bytes = 0;
   /** Input may go to the serial port. */
   #serial: boolean;
+  #pumping = false;
 
   /** `waitsForTerminal`: a virtio console is expected to get a driver. */
   constructor(devices: InputDevices, waitsForTerminal: boolean) {
@@ -46,6 +47,17 @@ export class ConsoleInput {
 
   /** Gives to the devices what they have room for. */
   pump(): void {
+    // A device that takes input in may say at once that it has room again.
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      this.#give();
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #give(): void {
     const { terminal, uart } = this.#devices;
     for (let [chunk] = this.#chunks; chunk; [chunk] = this.#chunks) {
       let taken = 0;
