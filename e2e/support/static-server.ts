@@ -1,10 +1,9 @@
 /**
- * A plain static host for tests: files of the built site and the guest images as any host would
- * serve them, without the headers of cross-origin isolation unless asked. It remembers what was
- * asked of it.
+ * A plain static host for tests: the built site as any host would serve it, without the headers of
+ * cross-origin isolation unless asked. It remembers what was asked of it.
  */
 import { createReadStream, statSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { extname, join, normalize, resolve } from 'node:path';
 
 const TYPES: Record<string, string> = {
@@ -25,25 +24,20 @@ const ISOLATION = {
 
 export interface StaticServer {
   readonly url: string;
-  /** Paths that were asked for, queries included. */
+  /** What was asked for: paths with queries, and upgrades to other protocols. */
   readonly requests: string[];
   close(): Promise<void>;
 }
 
-export async function serveSite(
-  options: { site?: string; images?: string; isolated?: boolean } = {},
-): Promise<StaticServer> {
-  const site = resolve(options.site ?? process.env.TABVISOR_SITE ?? 'dist');
-  const images = resolve(options.images ?? 'images');
+export async function serveSite(options: { isolated: boolean }): Promise<StaticServer> {
+  const site = resolve('dist');
   const requests: string[] = [];
-  const server: Server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     const url = request.url ?? '/';
     requests.push(url);
     let path = normalize(decodeURIComponent(url.split('?')[0] ?? '/'));
     if (path.endsWith('/')) path += 'index.html';
-    const file = path.startsWith('/images/')
-      ? join(images, path.slice('/images/'.length))
-      : join(site, path);
+    const file = join(site, path);
     const stat = statSync(file, { throwIfNoEntry: false });
     if (!stat?.isFile()) {
       response.writeHead(404, { 'Access-Control-Allow-Origin': '*' }).end('not here');
@@ -52,9 +46,14 @@ export async function serveSite(
     response.writeHead(200, {
       'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
       'Content-Length': stat.size,
+      'Access-Control-Allow-Origin': '*',
       ...(options.isolated ? ISOLATION : {}),
     });
     createReadStream(file).pipe(response);
+  });
+  server.on('upgrade', (request, socket) => {
+    requests.push(`upgrade ${request.url}`);
+    socket.destroy();
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const address = server.address();
@@ -64,8 +63,8 @@ export async function serveSite(
     requests,
     close: () =>
       new Promise((done) => {
-        server.closeAllConnections();
         server.close(() => done());
+        server.closeAllConnections();
       }),
   };
 }

@@ -12,13 +12,17 @@ function stepOf(vm: VmView): number {
   return { kernel: 2, init: 3, shell: 4 }[vm.bootStage];
 }
 
+function downloadSentence(loaded: number, total: number): string {
+  if (total === 0) return 'Looking up the images…';
+  if (loaded >= total) return 'Unpacking and verifying the images…';
+  return `Downloading ${formatBytes(loaded)} of ${formatBytes(total)}`;
+}
+
 export function BootSteps({ vm }: { vm: VmView }) {
   const current = stepOf(vm);
   const { loaded, total } = vm.download ?? { loaded: 0, total: 0 };
   const sentence = [
-    total === 0
-      ? 'Looking up the images…'
-      : `Downloading ${formatBytes(loaded)} of ${formatBytes(total)}`,
+    downloadSentence(loaded, total),
     'Setting up the machine…',
     'The kernel is starting…',
     'The guest is starting its services…',

@@ -108,8 +108,9 @@ function Absent() {
 function StateDetail({ vm }: { vm: VmView }) {
   if (vm.status === 'downloading' && vm.download !== undefined && vm.download.total > 0) {
     return (
-      <span className="muted">
-        {formatBytes(vm.download.loaded)} of {formatBytes(vm.download.total)}
+      <span className="muted ellipsis">
+        {Math.round((vm.download.loaded / vm.download.total) * 100)}% of{' '}
+        {formatBytes(vm.download.total)}
       </span>
     );
   }

@@ -1,6 +1,6 @@
 /**
- * A machine made of a few lines of TypeScript, for tests of the page: it prints a boot log, gives
- * a prompt and knows commands that make a VM behave well or badly. It keeps the promises of
+ * A machine made of a few lines of TypeScript, for tests of what serves it: it prints a boot log,
+ * gives a prompt and knows commands that make a VM behave well or badly. It keeps the promises of
  * `ServedMachine` and nothing else; no guest code runs.
  */
 import type { MachineHost, Sleep } from '../../machine/host.ts';

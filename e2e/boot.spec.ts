@@ -1,0 +1,113 @@
+/** Real guests boot in the page: by button, by dialog, by address. */
+import { expect, test } from '@playwright/test';
+import {
+  boot,
+  expectOutput,
+  expectShell,
+  openConsole,
+  row,
+  shownState,
+  typeLine,
+} from './support/page.ts';
+
+test('a click boots Debian’s kernel to a shell that answers', async ({ page }) => {
+  await page.goto('./');
+  await page.getByRole('button', { name: 'Boot micro' }).click();
+  await expect(shownState(page)).toHaveText(/Downloading|Starting|Booting/);
+  await expectShell(page);
+  await typeLine(page, 'echo "answer $((6 * 7))"; uname -srm');
+  await expectOutput(page, /^answer 42\nLinux 6\.\S+ riscv64$/m);
+  await expect(page.locator('.isolation')).toHaveText('Isolated');
+});
+
+test('the boot log and the shell stand in one console, without a seam', async ({ page }) => {
+  await boot(page);
+  await page.keyboard.press('Control+Shift+F');
+  await page.getByRole('searchbox', { name: 'Find in console' }).fill('Linux version');
+  await expect(page.locator('.find-result')).toHaveText('1 of 1');
+  await expectOutput(page, /Linux version 6\./);
+});
+
+test('New VM makes several with the memory that was typed', async ({ page }) => {
+  await page.goto('./');
+  await page.getByRole('button', { name: 'New VM' }).click();
+  await page.getByRole('textbox', { name: 'Name' }).fill('lab');
+  await page.getByRole('textbox', { name: 'Memory, typed' }).fill('160 MB');
+  await page.getByRole('textbox', { name: 'How many' }).fill('2');
+  await page.keyboard.press('Tab');
+  await expect(page.getByText('320 MB in all')).toBeVisible();
+  await page.getByRole('button', { name: 'Create 2 VMs' }).click();
+  await expect(page.locator('.machine')).toHaveCount(2);
+  await expect(row(page, 'lab-1')).toBeVisible();
+  await expectShell(page);
+  await typeLine(
+    page,
+    'awk "/MemTotal/ {print \\"kB\\", \\$2 > 130000 && \\$2 < 163840}" /proc/meminfo',
+  );
+  await expectOutput(page, /^kB 1$/m);
+});
+
+test('New VM refuses a memory that cannot be', async ({ page }) => {
+  await page.goto('./');
+  await page.getByRole('button', { name: 'New VM' }).click();
+  const memory = page.getByRole('textbox', { name: 'Memory, typed' });
+  const create = page.getByRole('button', { name: 'Create VM' });
+  await expect(create).toBeEnabled();
+  for (const [text, problem] of [
+    ['lots', 'Write a size such as 256 MB or 1 GB.'],
+    ['32 MB', 'At least 96 MB.'],
+    ['3 GB', 'At most 2 GB.'],
+  ] as const) {
+    await memory.fill(text);
+    await expect(page.getByText(problem)).toBeVisible();
+    await expect(create).toBeDisabled();
+  }
+  await page.getByRole('slider', { name: 'Memory' }).press('ArrowRight');
+  await expect(create).toBeEnabled();
+});
+
+test('the address boots three VMs and types a command into each', async ({ page }) => {
+  await boot(page, `?boot=micro:3&memory=112M&run=${encodeURIComponent('echo run-$((40 + 2))')}`);
+  await expect(page.locator('.machine')).toHaveCount(3);
+  for (const name of ['micro-1', 'micro-2', 'micro-3']) {
+    await openConsole(page, name);
+    await expect(shownState(page)).toHaveText('Running', { timeout: 90_000 });
+    await expectOutput(page, /^run-42$/m);
+    await expect(page.locator('.facts')).toContainText('112 MB RAM');
+  }
+  await expect(page.getByText('3 of 3 running')).toBeVisible();
+});
+
+for (const [query, problem] of [
+  ['?boot=nothing', 'There is no template “nothing”.'],
+  ['?boot=micro:0', '“0” is no number of VMs: give 1 to 16, as in boot=micro:3.'],
+  ['?boot=micro:99', '“99” is no number of VMs: give 1 to 16, as in boot=micro:3.'],
+  ['?boot=micro&memory=much', '“much” is no size of memory: write it as memory=128M.'],
+  ['?boot=micro&memory=16G', '16 GB of memory is too much: at most 2 GB.'],
+  ['?boot=micro&memory=64M', '64 MB of memory is too little for “micro”: it needs at least 96 MB.'],
+  ['?boot=micro&run=', '“run” names no command.'],
+] as const) {
+  test(`the address ${query} is refused with a sentence and the list of what there is`, async ({
+    page,
+  }) => {
+    await page.goto(`./${query}`);
+    await expect(page.getByRole('alert')).toContainText(problem);
+    await expect(page.locator('.options')).toContainText('boot=micro');
+    await expect(page.locator('.machine')).toHaveCount(0);
+    await page.getByRole('button', { name: 'Open Tabvisor without it' }).click();
+    await expect(page.getByRole('button', { name: 'Boot micro' })).toBeVisible();
+  });
+}
+
+test('the guest follows the size of its console', async ({ page }) => {
+  await boot(page);
+  const rowsOf = () => page.locator('.terminal-host .xterm-rows > div').count();
+  await typeLine(page, 'stty size');
+  await expectOutput(page, new RegExp(`^${await rowsOf()} \\d+$`, 'm'));
+  await page.setViewportSize({ width: 1100, height: 560 });
+  const before = await rowsOf();
+  await expect.poll(rowsOf).toBeLessThan(26);
+  await typeLine(page, 'clear; stty size');
+  await expectOutput(page, new RegExp(`^${await rowsOf()} \\d+$`, 'm'));
+  expect(before).toBeGreaterThan(0);
+});

@@ -1,0 +1,81 @@
+/** What goes wrong has a sentence and one action. */
+import { expect, test } from '@playwright/test';
+import { expectShell, shownState } from './support/page.ts';
+import { serveSite } from './support/static-server.ts';
+
+test.use({ serviceWorkers: 'block' });
+
+test('a download that fails is told and can be tried again', async ({ page }) => {
+  await page.route('**/kernel.gz', (route) => route.abort());
+  await page.goto('./?boot=micro');
+  await expect(shownState(page)).toHaveText('Failed');
+  await expect(page.getByRole('alert')).toContainText('kernel.gz could not be downloaded');
+  await page.unroute('**/kernel.gz');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expectShell(page);
+});
+
+test('an image that is not what its manifest says is refused', async ({ page }) => {
+  await page.route('**/initrd.gz', async (route) => {
+    const response = await route.fetch();
+    const body = await response.body();
+    body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1;
+    await route.fulfill({ response, body });
+  });
+  await page.goto('./?boot=micro');
+  await expect(shownState(page)).toHaveText('Failed');
+  await expect(page.getByRole('alert')).toContainText(/initrd/);
+});
+
+test('a server that answers with an error is named', async ({ page }) => {
+  await page.route('**/micro/manifest.json', (route) => route.fulfill({ status: 503, body: '' }));
+  await page.goto('./?boot=micro');
+  await expect(page.getByRole('alert')).toContainText('the server answered 503');
+});
+
+test('without the list of templates the page says so and tries again', async ({ page }) => {
+  await page.route('**/images/index.json', (route) => route.abort());
+  await page.goto('./');
+  await expect(page.getByRole('alert')).toContainText('index.json could not be downloaded');
+  await page.unroute('**/images/index.json');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(page.getByRole('button', { name: 'Boot micro' })).toBeVisible();
+});
+
+test('a list of templates that is no such list is refused', async ({ page }) => {
+  await page.route('**/images/index.json', (route) =>
+    route.fulfill({ json: { format: 1, templates: [{ name: '../../x' }] } }),
+  );
+  await page.goto('./');
+  await expect(page.getByRole('alert')).toContainText('does not fit its schema');
+});
+
+test('without cross-origin isolation the page says so, and VMs run with plain memory', async ({
+  page,
+}) => {
+  const server = await serveSite({ isolated: false });
+  try {
+    await page.goto(server.url);
+    await expect(page.getByText('This page is not cross-origin isolated')).toBeVisible();
+    await page.getByRole('button', { name: 'Boot micro' }).click();
+    await expectShell(page);
+    await page.getByRole('button', { name: 'Continue without' }).click();
+    await expect(page.getByText('This page is not cross-origin isolated')).toBeHidden();
+  } finally {
+    await server.close();
+  }
+});
+
+test('a browser without what is needed is told what, and who has it', async ({ page }) => {
+  await page.addInitScript(() => {
+    // biome-ignore lint/suspicious/noExplicitAny: a global is taken away on purpose
+    delete (globalThis as any).DecompressionStream;
+    WebAssembly.validate = () => false;
+  });
+  await page.goto('./');
+  const message = page.getByRole('alert');
+  await expect(message).toContainText('DecompressionStream');
+  await expect(message).toContainText('Chrome 80, Firefox 113, Safari 16.4');
+  await expect(message).toContainText('WebAssembly SIMD');
+  await expect(page.getByRole('button', { name: 'Check again' })).toBeVisible();
+});
