@@ -1,0 +1,152 @@
+/**
+ * Atoms that access memory around boundaries of pages: a pointer register is known to stand near
+ * one, and the address is chosen within the windows that the harness sets and hashes.
+ */
+import type { Instruction } from '../../src/isa/instruction.ts';
+import type { Atom } from './block.ts';
+import {
+  atomicRows,
+  fit,
+  integerRows,
+  loadStoreRows,
+  POINTERS,
+  randomOf,
+  scratch,
+  word,
+} from './instructions.ts';
+import { WINDOW } from './layout.ts';
+import type { Random } from './random.ts';
+
+/** A pointer register: the value that it holds, and the boundary near which it stands. */
+export interface Pointer {
+  readonly register: (typeof POINTERS)[number];
+  readonly value: bigint;
+  readonly boundary: bigint;
+}
+
+/** Gives each pointer register a value near one of the boundaries. */
+export function pointers(random: Random, boundary: () => bigint): Pointer[] {
+  return POINTERS.map((register) => {
+    const edge = boundary();
+    const aligned = random.chance(0.6);
+    const offset = random.between(-WINDOW / 2, WINDOW / 2 - 8) & (aligned ? ~7 : ~0);
+    // Compressed accesses only add to their base.
+    const back = random.chance(0.5) ? -WINDOW / 2 : 0;
+    return { register, value: BigInt.asUintN(64, edge + BigInt(offset + back)), boundary: edge };
+  });
+}
+
+function sizeOf({ action }: Instruction): number {
+  if (action.kind === 'store') return action.size;
+  if (action.kind !== 'load') return 8;
+  return Number(action.load.slice(1)) / 8;
+}
+
+function loadOrStore(random: Random, from: readonly Pointer[], rows: readonly Instruction[]): number {
+  for (;;) {
+    const row = random.pick(rows);
+    const pointer = random.pick(from);
+    const size = sizeOf(row);
+    let target = random.between(-WINDOW, WINDOW - size);
+    const crossing = random.chance(0.3);
+    if (crossing && size > 1) target = -random.between(1, size - 1);
+    else if (random.chance(0.4)) target &= -size;
+    const imm = Number(BigInt.asIntN(64, pointer.boundary - pointer.value)) + target;
+    const found = fit(random, row, { rs1: pointer.register, imm });
+    if (found !== undefined) return found;
+  }
+}
+
+/** addi that makes `rd` an address in the window of a pointer, mostly aligned to `size`. */
+function address(
+  random: Random,
+  pointer: Pointer,
+  rd: number,
+  size: number,
+  aligned = 0.8,
+): number {
+  const delta = Number(BigInt.asIntN(64, pointer.boundary - pointer.value));
+  let target = random.between(-WINDOW, WINDOW - size);
+  if (random.chance(aligned)) target &= -size;
+  return word('addi', { rd, rs1: pointer.register, imm: delta + target });
+}
+
+function atomicAccess(random: Random, from: readonly Pointer[]): Atom {
+  const rows = atomicRows.filter(({ name }) => !name.startsWith('sc'));
+  const row = random.pick(rows);
+  const at = scratch(random);
+  const size = row.name.endsWith('.w') ? 4 : 8;
+  const rd = scratch(random, at);
+  const rs2 = random.between(0, 31);
+  const access = fit(random, row, { rd, rs1: at, rs2 });
+  return access === undefined ? [] : [address(random, random.pick(from), at, size), access];
+}
+
+/**
+ * LR, something that touches no memory, SC to the same address: it succeeds. Where LR faults, SC is
+ * jumped over: on QEMU an SC without reservation neither checks its address nor its alignment,
+ * which the core does (unprivileged ISA, 'Load-Reserved/Store-Conditional Instructions').
+ */
+function loadReserved(random: Random, from: readonly Pointer[]): Atom {
+  const at = scratch(random);
+  const old = scratch(random, at);
+  const result = scratch(random, at, old);
+  const width = random.pick(['w', 'd']);
+  const conditional = () =>
+    word(`sc.${width}`, { rd: result, rs1: at, rs2: old, imm: random.below(4) });
+  const guarded = [
+    ...(random.chance(0.5)
+      ? [word('addi', { rd: old, rs1: old, imm: random.between(-99, 99) })]
+      : []),
+    conditional(),
+    ...(random.chance(0.3) ? [conditional()] : []),
+  ];
+  const mark = random.between(-2000, -1000);
+  return [
+    address(random, random.pick(from), at, width === 'w' ? 4 : 8),
+    word('addi', { rd: old, rs1: 0, imm: mark }),
+    word('addi', { rd: result, rs1: 0, imm: mark }),
+    word(`lr.${width}`, { rd: old, rs1: at, imm: random.below(4) }),
+    word('beq', { rs1: old, rs2: result, imm: 4 + 4 * guarded.length }),
+    ...guarded,
+  ];
+}
+
+/**
+ * Addresses are multiples of the block's 64 bytes: in tval QEMU gives the block's start, the
+ * specification the address in rs1 (unprivileged ISA, 'CMO', traps).
+ */
+function cacheBlock(random: Random, from: readonly Pointer[]): Atom {
+  const at = scratch(random);
+  const name = random.pick(['cbo.zero', 'cbo.zero', 'cbo.clean', 'cbo.flush', 'cbo.inval']);
+  return [address(random, random.pick(from), at, WINDOW, 1), word(name, { rs1: at })];
+}
+
+export interface MemoryOptions {
+  readonly pointers: readonly Pointer[];
+  readonly without: ReadonlySet<string>;
+}
+
+export function memoryAtom(random: Random, { pointers: from, without }: MemoryOptions): Atom {
+  const cacheWeight = without.has('zicboz') ? 0 : 1;
+  switch (
+    random.weighted([
+      [10, 'plain'],
+      [3, 'atomic'],
+      [2, 'reserved'],
+      [cacheWeight, 'block'],
+      [2, 'compute'],
+    ])
+  ) {
+    case 'atomic':
+      return atomicAccess(random, from);
+    case 'reserved':
+      return loadReserved(random, from);
+    case 'block':
+      return cacheBlock(random, from);
+    case 'compute':
+      return [randomOf(random, integerRows)];
+    default:
+      return [loadOrStore(random, from, loadStoreRows)];
+  }
+}

@@ -1,0 +1,56 @@
+/** Runs blocks on both sides: the one place where the oracle and the core meet. */
+import { type TestBlock } from './block.ts';
+import { differences, type Difference, differingBlocks } from './compare.ts';
+import { imageOf, type Image } from './image.ts';
+import type { Oracle } from './oracle.ts';
+import type { TargetRun } from './target.ts';
+
+export interface Sides {
+  readonly oracle: Oracle;
+  readonly target: (image: Uint8Array, budget?: number) => TargetRun;
+}
+
+export interface Verdict {
+  /** Blocks that differ, by number. */
+  readonly differing: readonly number[];
+  readonly expected: Uint8Array | undefined;
+  readonly found: Uint8Array;
+  /** Instructions that the core ran, the harness's included. */
+  readonly instructions: number;
+  readonly problem?: string;
+}
+
+export async function runImage(sides: Sides, image: Image, seconds = 60): Promise<Verdict> {
+  const started = sides.oracle.run(image.bytes, seconds);
+  const run = sides.target(image.bytes, 400_000 + image.blocks.length * 200_000);
+  const expected = await started;
+  const count = image.blocks.length;
+  if (!expected || !run.ended) {
+    const who = [expected ? '' : 'QEMU', run.ended ? '' : 'the core'].filter(Boolean).join(' and ');
+    return {
+      differing: expected && !run.ended ? differingBlocks(expected, run.ram, count) : [],
+      expected,
+      found: run.ram,
+      instructions: run.instructions,
+      problem: `${who} did not come to the program's end`,
+    };
+  }
+  return {
+    differing: differingBlocks(expected, run.ram, count),
+    expected,
+    found: run.ram,
+    instructions: run.instructions,
+  };
+}
+
+/** Of several variants of a block, those on which the sides disagree. */
+export async function failing(sides: Sides, blocks: readonly TestBlock[]): Promise<boolean[]> {
+  const { differing } = await runImage(sides, imageOf(blocks), 20);
+  return blocks.map((_, i) => differing.includes(i));
+}
+
+/** How a block differs when it runs alone. */
+export async function differencesOf(sides: Sides, block: TestBlock): Promise<Difference[]> {
+  const { expected, found } = await runImage(sides, imageOf([block]), 20);
+  return expected ? differences(expected, found, 0) : [];
+}
