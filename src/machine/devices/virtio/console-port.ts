@@ -18,7 +18,7 @@ export interface ConsolePortOptions {
   readonly open?: boolean;
   /** Bytes from the guest, which are the receiver's own. */
   readonly onOutput: (data: Uint8Array) => void;
-  /** All input that waited has gone to the guest. */
+  /** There is room again after a write that was not taken whole. */
   readonly onSpace?: () => void;
   /** The guest's side was opened or closed. */
   readonly onGuestOpen?: (open: boolean) => void;
@@ -45,6 +45,9 @@ export class ConsolePort {
   /** The host cannot take more output: the guest's writes wait in its own memory. */
   held = false;
   readonly #owner: PortOwner;
+  /** A write was not taken whole, and its writer has not been told of room since. */
+  #refused = false;
+  #writing = false;
 
   constructor(index: number, options: ConsolePortOptions, owner: PortOwner) {
     this.index = index;
@@ -84,13 +87,32 @@ export class ConsolePort {
 
   /**
    * Hands input to the guest; returns how many bytes were taken, which may be fewer than given: none
-   * while the host's side is closed or the guest is still to see that it was.
+   * while the host's side is closed or the guest is still to see that it was. Then `onSpace` follows
+   * when there is room, never before this call has returned.
    */
   write(data: Uint8Array): number {
-    if (!this.fields.hostOpen || (this.fields.due & DUE.CLOSE) !== 0) return 0;
-    const taken = this.fields.input.push(data);
-    if (taken > 0) this.#owner.portChanged(this);
+    const { fields } = this;
+    const closed = !fields.hostOpen || (fields.due & DUE.CLOSE) !== 0;
+    const taken = closed ? 0 : fields.input.push(data);
+    if (taken > 0) {
+      const outer = this.#writing;
+      this.#writing = true;
+      this.#owner.portChanged(this);
+      this.#writing = outer;
+    }
+    if (taken < data.length) {
+      this.#refused = true;
+      // The guest may have taken all at once, and nothing else would bring the rest.
+      if (!closed && fields.input.length === 0) void Promise.resolve().then(() => this.tellSpace());
+    }
     return taken;
+  }
+
+  /** There is room again: tells a writer who was refused some. */
+  tellSpace(): void {
+    if (!this.#refused || this.#writing) return;
+    this.#refused = false;
+    this.options.onSpace?.();
   }
 
   /** Opens the host's side: the guest's writes are wanted, its readers see no end of file. */
@@ -138,13 +160,13 @@ export class ConsolePort {
     const dropped = !open && fields.input.length > 0;
     if (dropped) fields.input.clear();
     this.options.onGuestOpen?.(open);
-    if (dropped) this.options.onSpace?.();
+    if (dropped) this.tellSpace();
   }
 
   #dropInput(): void {
     const { input } = this.fields;
     if (input.length === 0) return;
     input.clear();
-    this.options.onSpace?.();
+    this.tellSpace();
   }
 }

@@ -184,7 +184,7 @@ export class ConsoleDevice implements VirtioDevice, PortOwner {
       }
       link.complete(index, chain);
     }
-    port.options.onSpace?.();
+    port.tellSpace();
     // An end of file that waited behind the input may be told now.
     if ((port.fields.due & DUE.CLOSE) !== 0) this.controlDue();
   }
@@ -271,7 +271,7 @@ export class ConsoleDevice implements VirtioDevice, PortOwner {
         if (due === DUE.OPEN) port.fields.toldOpen = true;
         if (due === DUE.CLOSE) {
           port.fields.toldOpen = false;
-          port.options.onSpace?.();
+          port.tellSpace();
         }
         link.complete(CONTROL_IN, chain);
       }
