@@ -287,14 +287,16 @@ class RegionEmitter {
       this.#labels.push('if');
       this.#leave(block.start);
       this.#close();
-      if (block.instructions.some(writesFloatState)) {
-        code.i32(0).i32(0).memory(Op.i32_load8_u, FS_BYTE).i32(FS_BITS).op(Op.i32_or);
-        code.memory(Op.i32_store8, FS_BYTE);
-      }
     }
+    // Not earlier: an instruction before it may fault.
+    const dirtying = block.instructions.find(writesFloatState);
     if (count > 0) code.get(N).i32(count).op(Op.i32_sub).set(N);
     block.instructions.forEach((instruction, i) => {
       this.#emitInstruction(instruction, count - i);
+      if (instruction === dirtying) {
+        code.i32(0).i32(0).memory(Op.i32_load8_u, FS_BYTE).i32(FS_BITS).op(Op.i32_or);
+        code.memory(Op.i32_store8, FS_BYTE);
+      }
     });
     this.#emitEnd(node, block, go);
   }

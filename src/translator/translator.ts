@@ -20,7 +20,7 @@ import { buildModule } from './module.ts';
 import { findRegion, type Region } from './region.ts';
 
 /** Regions that share a module. */
-const BATCH = 16;
+const BATCH = 64;
 /** Functions in the table at most: then all is dropped and hot code comes back by itself. */
 const MAX_FUNCTIONS = 16384;
 /** Bytes of modules at most. */
@@ -32,7 +32,7 @@ const MAX_BYTES = 48 << 20;
 export const HEAT_THRESHOLD = 1500;
 const HART = 0;
 /** How long a hot address waits for others, in milliseconds. */
-const PATIENCE_MS = 4;
+const PATIENCE_MS = 15;
 const PAGE = 4096;
 
 export interface TranslatorStats {
@@ -56,6 +56,7 @@ export class Translator {
   readonly #core: Core;
   readonly #shared: boolean;
   readonly #now: () => number;
+  readonly #batch: number;
   readonly #view: DataView;
   readonly #queue = new Map<number, Request>();
   /** Function indices by the page that they are in. */
@@ -74,9 +75,16 @@ export class Translator {
   };
 
   /**
-   * `now`: milliseconds, for the statistics. `threshold`: jumps to an address after which it is hot.
+   * `now`: milliseconds, for the statistics. `threshold`: jumps to an address after which it is hot;
+   * `batch`: hot addresses that are compiled at once.
    */
-  constructor(core: Core, shared: boolean, now: () => number, threshold = HEAT_THRESHOLD) {
+  constructor(
+    core: Core,
+    shared: boolean,
+    now: () => number,
+    { threshold = HEAT_THRESHOLD, batch = BATCH }: { threshold?: number; batch?: number } = {},
+  ) {
+    this.#batch = batch;
     this.#core = core;
     this.#shared = shared;
     this.#now = now;
@@ -88,7 +96,7 @@ export class Translator {
   hot(ramOffset: number, offset: number): void {
     if (this.#queue.size === 0) this.#oldest = this.#now();
     this.#queue.set(ramOffset + offset, { ramOffset, offset });
-    if (this.#queue.size >= BATCH) this.flush();
+    if (this.#queue.size >= this.#batch) this.flush();
   }
 
   /** CoreHost.code_dropped: the page's functions can no longer be reached. */

@@ -374,6 +374,8 @@ export function run(hart: u32, budget: i32): u32 {
     }
     let base = pc & 0xfffffffffffff000;
     let slot: usize = page + ((<usize>pc & 0xfff) << 2);
+    // Handlers of traps, and where they return to, are reached by no jump.
+    heat(h, page, slot);
     let rest: i32 = -1;
     while (n > 0) {
       n--;
