@@ -10,6 +10,7 @@ const PRIV_SUPERVISOR = 1;
 const PRIV_MACHINE = 3;
 const A0 = 10;
 
+const SCOUNTEREN = 0x106;
 const MEDELEG = 0x302;
 const MIDELEG = 0x303;
 const MCOUNTEREN = 0x306;
@@ -23,6 +24,8 @@ const DELEGATED_EXCEPTIONS = 0xb1ffn;
 const DELEGATED_INTERRUPTS = 0x222n;
 /** STCE, ADUE; CBZE, CBCFE, CBIE = 3: timer, A and D bits, cache blocks are the supervisor's. */
 const SUPERVISOR_ENVIRONMENT = (1n << 63n) | (1n << 61n) | 0xf0n;
+/** cycle, time and instret for user mode: OpenSBI hands them over so, and Linux relies on it. */
+const USER_COUNTERS = 7n;
 /** NAPOT, readable, writable, executable; with all address bits set: everything. */
 const PMP_ALL = 0x1fn;
 
@@ -48,6 +51,7 @@ export function startSupervisorMode(
   exports.csr_write(id, MEDELEG, DELEGATED_EXCEPTIONS);
   exports.csr_write(id, MIDELEG, DELEGATED_INTERRUPTS);
   exports.csr_write(id, MCOUNTEREN, 0xffff_ffffn);
+  exports.csr_write(id, SCOUNTEREN, USER_COUNTERS);
   exports.csr_write(id, MENVCFG, SUPERVISOR_ENVIRONMENT);
   hart.setU32('priv', PRIV_SUPERVISOR);
   hart.setU32('sbi', 1);
