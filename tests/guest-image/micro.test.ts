@@ -82,4 +82,12 @@ describe('the exec protocol', () => {
     expect(stdout.toString()).toBe('a\nb\0c');
     expect(stderr).toBe('/root\nnot a tty\n/root 0\n');
   });
+
+  test('gives an end of file at once where there is no input, and takes long commands', async () => {
+    guest = await QemuGuest.start({ exec: true });
+    const filler = 'x'.repeat(50_000);
+    const { code, stdout, stderr } = await guest.exec(`wc -c; : ${filler}; echo ${filler} | wc -c`);
+    expect([code, stdout.toString(), stderr]).toEqual([0, '0\n50001\n', '']);
+    expect(guest.serial).not.toMatch(/Interrupted|No such device/);
+  });
 });
