@@ -57,20 +57,7 @@ export function commandSession(text: string): Session {
   let finish: (end: End) => void = () => {};
   const input: Uint8Array[] = [];
   let ended = false;
-  let feeding = false;
-  let moreSpace = false;
-  // Writing can make the guest take bytes, which reports space before the write has returned.
   const feed = () => {
-    moreSpace = true;
-    if (feeding) return;
-    feeding = true;
-    while (moreSpace) {
-      moreSpace = false;
-      pass();
-    }
-    feeding = false;
-  };
-  const pass = () => {
     for (let [chunk] = input; chunk; [chunk] = input) {
       const taken = command.write(chunk);
       if (taken < chunk.length) {

@@ -32,6 +32,9 @@ export class GuestCommand {
   #stdin: ConsolePort | undefined;
   #stdinOpen = false;
   #stdinEnded = false;
+  /** The guest may take bytes, and report room, before a port's `write` has returned. */
+  #writing = false;
+  #sending = false;
   #status = '';
   #done = false;
 
@@ -77,9 +80,18 @@ export class GuestCommand {
 
   #cmd: ConsolePort | undefined;
 
-  /** Gives standard input; returns how many bytes were taken: 0 until the guest listens. */
+  /**
+   * Gives standard input; returns how many bytes were taken: 0 until the guest listens. Room that
+   * the guest makes meanwhile is used at once, not reported: the caller does not know yet what
+   * was taken.
+   */
   write(data: Uint8Array): number {
-    return this.#stdinOpen && !this.#stdinEnded ? (this.#stdin?.write(data) ?? 0) : 0;
+    const port = this.#stdin;
+    if (!port || !this.#stdinOpen || this.#stdinEnded || this.#writing) return 0;
+    this.#writing = true;
+    const taken = writeAll(port, data);
+    this.#writing = false;
+    return taken;
   }
 
   /** The end of standard input. */
@@ -90,13 +102,15 @@ export class GuestCommand {
 
   #feed(): void {
     if (this.#stdinEnded) this.#stdin?.close();
-    else this.#events.onStdinSpace();
+    else if (!this.#writing) this.#events.onStdinSpace();
   }
 
   #sendCommand(): void {
     const port = this.#cmd;
-    if (!port?.guestOpen) return;
-    const taken = port.write(this.#command);
+    if (!port?.guestOpen || this.#sending) return;
+    this.#sending = true;
+    const taken = writeAll(port, this.#command);
+    this.#sending = false;
     this.#command = this.#command.subarray(taken);
     if (this.#command.length === 0) port.close();
   }
@@ -118,4 +132,15 @@ export class GuestCommand {
     this.#done = true;
     this.#events.onFailure(reason);
   }
+}
+
+/** Writes as long as the port takes something; returns how many bytes it took. */
+function writeAll(port: ConsolePort, data: Uint8Array): number {
+  let taken = 0;
+  while (taken < data.length) {
+    const step = port.write(data.subarray(taken));
+    if (step === 0) break;
+    taken += step;
+  }
+  return taken;
 }
