@@ -133,7 +133,8 @@ function storage(page: Page): Promise<string> {
     const root = await navigator.storage.getDirectory();
     for await (const name of root.keys()) files.push(name);
     return JSON.stringify({
-      local: { ...localStorage },
+      // The page itself remembers the width of its panes.
+      local: Object.entries(localStorage).filter(([key]) => !key.includes('tabvisor.panes')),
       session: { ...sessionStorage },
       cookies: document.cookie,
       databases: await indexedDB.databases(),
@@ -189,7 +190,7 @@ const RULE_BREAKERS: Record<string, string> = {
   'a chunk that is too long': `stream.postMessage({ type: 'output', source: 'hvc', data: new Uint8Array(1 << 20) })`,
   'output beyond the window': `for (let i = 0; i < 64; i++) stream.postMessage({ type: 'output', source: 'hvc', data: new Uint8Array(32768) })`,
   'a port': `stream.postMessage({ type: 'state', state: { kind: 'running' } }, [new MessageChannel().port1])`,
-  'a reply that is no reply': `control.postMessage({ id: '1', type: 'HANDLER', name: 'proxy', value: new MessageChannel().port1 })`,
+  'a reply that is no reply': `const p = new MessageChannel().port1; control.postMessage({ id: '1', type: 'HANDLER', name: 'proxy', value: p }, [p])`,
   'a flood of messages': `for (let i = 0; i < 20000; i++) stream.postMessage({ type: 'state', state: { kind: 'running' } })`,
 };
 

@@ -8,6 +8,9 @@ import { ImageStore } from './images.ts';
 import { isLive, isPending, Vm, type VmView } from './vm.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
 
+/** Views change at most this often, in milliseconds. */
+const FRAME_MS = 16;
+
 export interface FleetState {
   readonly vms: readonly VmView[];
 }
@@ -27,6 +30,8 @@ export class Fleet {
   private readonly assets: WorkerAssets;
   private readonly vms = new Map<string, Vm>();
   private nextId = 1;
+  private publishing: ReturnType<typeof setTimeout> | undefined;
+  private stale = false;
 
   constructor(options: { images: URL; assets: WorkerAssetUrls }) {
     this.images = new ImageStore(options.images);
@@ -47,12 +52,12 @@ export class Fleet {
           run: request.run,
         },
         { images: this.images, assets: this.assets },
-        () => this.publish(),
+        () => this.publish('soon'),
       );
       this.vms.set(id, vm);
       ids.push(id);
     }
-    this.publish();
+    this.publish('now');
     for (const id of ids) void this.vms.get(id)?.start();
     return ids;
   }
@@ -64,7 +69,7 @@ export class Fleet {
   delete(id: string): void {
     this.vms.get(id)?.dispose();
     this.vms.delete(id);
-    this.publish();
+    this.publish('now');
   }
 
   /** Whether closing the page would lose something. */
@@ -72,8 +77,18 @@ export class Fleet {
     return [...this.vms.values()].some((vm) => isLive(vm.view.status) || isPending(vm.view.status));
   }
 
-  private publish(): void {
+  /** Shows a change at once, and what follows within a frame together: workers may send a lot. */
+  private publish(how: 'now' | 'soon'): void {
+    if (this.publishing !== undefined && how === 'soon') {
+      this.stale = true;
+      return;
+    }
+    this.stale = false;
     this.store.setState({ vms: [...this.vms.values()].map((vm) => vm.view) });
+    this.publishing ??= setTimeout(() => {
+      this.publishing = undefined;
+      if (this.stale) this.publish('now');
+    }, FRAME_MS);
   }
 
   /** The name that a VM would get: the wanted one, or the next free number behind it. */

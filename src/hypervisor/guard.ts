@@ -7,7 +7,7 @@ import type { Endpoint } from 'comlink';
 import * as v from 'valibot';
 
 /** Messages that a worker may send in one second. A flooded console needs a few hundred. */
-const MESSAGES_PER_SECOND = 4000;
+const MESSAGES_PER_SECOND = 2000;
 
 export type Violation = (what: string) => void;
 

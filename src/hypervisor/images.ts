@@ -219,7 +219,11 @@ async function unpack(bytes: ArrayBuffer, file: ImageFile): Promise<ArrayBuffer>
   let size = 0;
   const reader = stream.getReader();
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(() => {
+      throw new Error(
+        `${file.gz?.file} is damaged: it cannot be unpacked. Try again, or build the images anew.`,
+      );
+    });
     if (done) break;
     size += value.length;
     if (size > file.size) throw new Error(`${file.file} is larger than its manifest says.`);
