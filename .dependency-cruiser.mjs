@@ -65,7 +65,7 @@ const config = {
       comment: 'An import must lead somewhere.',
       severity: 'error',
       from: {},
-      to: { couldNotResolve: true },
+      to: { couldNotResolve: true, pathNot: '^virtual:' },
     },
   ],
   options: {

@@ -3,9 +3,17 @@
  * too when no module was read: a parser that is missing would otherwise pass everything.
  */
 
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { cruise } from 'dependency-cruiser';
 import config from '../.dependency-cruiser.mjs';
+
+// dependency-cruiser 17 lets swc parse TypeScript but does not tell it of JSX. Its import takes what
+// the module exports at that moment, so the correction comes first.
+const swc = createRequire(import.meta.url)('@swc/core');
+const { parseFileSync } = swc;
+swc.parseFileSync = (/** @type {string} */ file, /** @type {object} */ options) =>
+  parseFileSync(file, { ...options, tsx: file.endsWith('.tsx') });
+const { cruise } = await import('dependency-cruiser');
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

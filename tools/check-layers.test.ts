@@ -47,6 +47,12 @@ test.each([
     'src/ui/b.ts',
   ],
   ['no-unresolvable', 'src/ui/a.tsx', "import './missing.ts';", 'src/ui/b.ts'],
+  [
+    'layer-ui',
+    'src/ui/a.tsx',
+    "import '../cli/b.ts';\nexport const A = () => <p>x</p>;",
+    'src/cli/b.ts',
+  ],
   ['no-cycle', 'src/ui/a.ts', "import './b.ts';", 'src/ui/b.ts'],
 ])('%s is caught', async (rule, file, text, other) => {
   const folder = tree({
