@@ -17,7 +17,7 @@ describe('arguments of run', () => {
     expect(
       parse(
         '--kernel K --initrd I --append a=b --firmware F --memory 256M --disk d --disk e.img,ro ' +
-          '--exec ls --timeout 1.5 --stats --trace',
+          '--exec ls --timeout 1.5 --tier interpreter --stats --trace',
       ),
     ).toEqual({
       kernel: 'K',
@@ -31,6 +31,7 @@ describe('arguments of run', () => {
       ],
       exec: 'ls',
       timeoutSeconds: 1.5,
+      tier: 'interpreter',
       stats: true,
       trace: true,
     });
@@ -56,6 +57,7 @@ describe('arguments of run', () => {
     ['--memory -5', /memory/],
     ['--timeout soon', /"soon" is no number of seconds/],
     ['--timeout 0', /no number of seconds/],
+    ['--tier fast', /--tier is one of interpreter, translator, both, not "fast"/],
     ['--disk a,rw', /option "ro" only/],
     ['--disk ,ro', /needs a file/],
     ['--initrd i', /--initrd needs --kernel/],

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { messageOf, UserError } from '../machine/errors.ts';
+import type { Tier } from '../machine/machine.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from '../machine/memory-map.ts';
 
 export interface DiskArgument {
@@ -23,6 +24,7 @@ export interface RunArguments {
   readonly disks: readonly DiskArgument[];
   readonly exec?: string;
   readonly timeoutSeconds?: number;
+  readonly tier?: Tier;
   readonly stats: boolean;
   readonly trace: boolean;
 }
@@ -38,6 +40,7 @@ const options = {
   disk: { type: 'string', multiple: true },
   exec: { type: 'string' },
   timeout: { type: 'string' },
+  tier: { type: 'string' },
   stats: { type: 'boolean' },
   trace: { type: 'boolean' },
 } as const;
@@ -78,6 +81,7 @@ export function parseRunArguments(words: readonly string[]): RunArguments {
     memory: values.memory === undefined ? undefined : parseMemory(values.memory),
     disks,
     timeoutSeconds: values.timeout === undefined ? undefined : parseSeconds(values.timeout),
+    tier: values.tier === undefined ? undefined : parseTier(values.tier),
     stats: values.stats ?? false,
     trace: values.trace ?? false,
   };
@@ -134,6 +138,14 @@ function parseDisk(text: string): DiskArgument {
   // A comma may be a part of the name.
   if (text.includes('.', text.lastIndexOf(','))) return { file: text, readOnly: false };
   throw new UserError(`--disk knows the option "ro" only, not "${option}".`);
+}
+
+const TIERS: readonly Tier[] = ['interpreter', 'translator', 'both'];
+
+function parseTier(text: string): Tier {
+  const tier = TIERS.find((one) => one === text);
+  if (tier) return tier;
+  throw new UserError(`--tier is one of ${TIERS.join(', ')}, not "${text}".`);
 }
 
 function parseSeconds(text: string): number {

@@ -34,6 +34,7 @@ export async function run(words: readonly string[]): Promise<number> {
         shared: false,
         disks,
         ports: session.ports,
+        tier: args.tier,
         console: columns > 0 && rows > 0 ? { columns, rows } : undefined,
         trace: args.trace ? (board) => void process.stderr.write(traceLine(board)) : undefined,
       },

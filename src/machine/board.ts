@@ -7,6 +7,7 @@
 import { type Core, createMemory, instantiateCore } from '../core/core.ts';
 import { HartView } from '../core/hart.ts';
 import { PAGE_FLAGS_OFFSET, PAGE_SHIFT, PageFlag, RAM_OFFSET } from '../core/layout.ts';
+import { Translator } from '../translator/translator.ts';
 import { BUS_FAULT, BUS_FAULT64, Bus } from './bus.ts';
 import type { GuestClock } from './clock.ts';
 import type { ConsoleOutput, PanicWatcher } from './console.ts';
@@ -31,7 +32,6 @@ import type { BootPlan } from './loader/boot.ts';
 import { GuestMemory } from './memory.ts';
 import { Irq, MemoryMap, RAM_BASE, VIRTIO_STRIDE, VirtioSlot } from './memory-map.ts';
 import { Ram } from './ram.ts';
-import { Translator } from '../translator/translator.ts';
 import { startMachineMode, startSupervisorMode } from './start.ts';
 import type { VirtioDevice } from './virtio/device.ts';
 import { VirtioMmio } from './virtio/transport.ts';
@@ -52,12 +52,17 @@ export type MachineRequest =
   | { readonly kind: 'reboot' }
   | { readonly kind: 'crash'; readonly reason: string };
 
+/**
+ * What runs guest code. `interpreter`: nothing is translated; `both`: what is hot; `translator`: what
+ * is reached a second time, so that the interpreter keeps only what the translator cannot do.
+ */
+export type Tier = 'interpreter' | 'translator' | 'both';
+
 export interface BoardOptions {
   readonly memory: number;
   readonly core: WebAssembly.Module;
   readonly shared: boolean;
-  /** Turn hot guest code into WebAssembly; else all is interpreted. */
-  readonly translate: boolean;
+  readonly tier: Tier;
   readonly plan: BootPlan;
   readonly host: MachineHost;
   readonly clock: GuestClock;
@@ -158,8 +163,13 @@ export class Board {
     this.#place(MemoryMap.plic, plic);
 
     this.core = instantiateCore(options.core, memory, this.#coreHost());
-    if (options.translate) {
-      this.translator = new Translator(this.core, options.shared, () => host.now());
+    if (options.tier !== 'interpreter') {
+      this.translator = new Translator(
+        this.core,
+        options.shared,
+        () => host.now(),
+        options.tier === 'translator' ? { threshold: 1 } : {},
+      );
     }
     const { exports } = this.core;
     // Only where code was decoded does a write of the host matter to the core.

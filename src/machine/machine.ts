@@ -4,7 +4,7 @@
  * becomes the machine's state, with a reason.
  */
 import type { TranslatorStats } from '../translator/translator.ts';
-import { Board, type MachineRequest } from './board.ts';
+import { Board, type MachineRequest, type Tier } from './board.ts';
 import { GuestClock } from './clock.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
 import type { BlockBackend } from './devices/virtio/block-backend.ts';
@@ -17,6 +17,7 @@ import { type BootConfig, planBoot } from './loader/boot.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from './memory-map.ts';
 import { RunLoop } from './runloop.ts';
 
+export type { Tier } from './board.ts';
 export type { MachineState } from './lifecycle.ts';
 export type { BootConfig } from './loader/boot.ts';
 
@@ -32,8 +33,8 @@ export interface MachineConfig {
   readonly core: WebAssembly.Module;
   /** Whether the machine's memory is shared between threads. */
   readonly shared: boolean;
-  /** Turn hot guest code into WebAssembly (the default), or interpret everything. */
-  readonly translate?: boolean;
+  /** What runs guest code; `both` unless given. */
+  readonly tier?: Tier;
   /** Called before each instruction, which then runs alone: for tracing. */
   readonly trace?: (board: Board) => void;
 }
@@ -100,7 +101,7 @@ export class Machine {
       memory: config.memory,
       core: config.core,
       shared: config.shared,
-      translate: (config.translate ?? true) && !config.trace,
+      tier: config.trace ? 'interpreter' : (config.tier ?? 'both'),
       plan,
       host,
       clock: this.#clock,
