@@ -11,6 +11,7 @@ import { PORT_INPUT_LIMIT } from '../../src/machine/devices/virtio/console-port.
 import { EntropyDevice } from '../../src/machine/devices/virtio/entropy.ts';
 import { MemoryBackend } from '../../src/machine/devices/virtio/memory-backend.ts';
 import { RAM_BASE } from '../../src/machine/memory.ts';
+import { type Saved, StateError } from '../../src/machine/state.ts';
 import type { DriverQueue, Offer } from '../../src/machine/testing/mock-driver.ts';
 import { firstDifference } from '../../src/machine/testing/state.ts';
 import { type VirtioRig, virtioRig } from '../../src/machine/testing/virtio-rig.ts';
@@ -359,7 +360,7 @@ class Case {
     const { transport, driver, memory } = this.#rig;
     const saved = transport.state.save();
     if (this.#random.once(2)) {
-      transport.state.restore(saved);
+      this.#restoreDamaged(saved);
       return;
     }
     const idle = !transport.live;
@@ -376,6 +377,20 @@ class Case {
     this.#subject = subject;
     this.#rig = rig;
     this.#orderly = false;
+  }
+
+  /** A hostile snapshot is refused with nothing changed, or taken and lived with. */
+  #restoreDamaged(saved: Saved): void {
+    const { transport } = this.#rig;
+    const damaged = this.#random.once(4) ? saved : damage(saved, this.#random);
+    this.#orderly = false;
+    try {
+      transport.state.restore(damaged);
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      const changed = firstDifference(saved, transport.state.save(), 'state');
+      if (changed !== undefined) throw new Finding(`A refused snapshot changed ${changed}.`);
+    }
   }
 
   #check(): void {
@@ -411,6 +426,25 @@ class Case {
       throw new Finding('After a reset the device answered no request.');
     this.#check();
   }
+}
+
+/** A copy of a saved state with one leaf replaced. */
+function damage(saved: Saved, random: Random): unknown {
+  if (saved instanceof Uint8Array) {
+    const copy = random.once(3) ? random.bytes(random.below(saved.length + 2)) : saved.slice();
+    if (copy.length > 0) copy[random.below(copy.length)] = random.below(256);
+    return copy;
+  }
+  if (Array.isArray(saved)) return [...saved, random.once(2) ? random.below(256) : random.nasty()];
+  if (typeof saved === 'object') {
+    const entries = Object.entries(saved);
+    const at = random.below(entries.length + 1);
+    return Object.fromEntries(
+      entries.map(([key, value], i) => [key, i === at ? damage(value, random) : value]),
+    );
+  }
+  if (random.once(4)) return random.pick([null, undefined, '', {}, -1, 0.5, Number.NaN, 2 ** 53]);
+  return typeof saved === 'boolean' ? !saved : random.once(2) ? random.below(256) : random.nasty();
 }
 
 /** A request that any device of this kind answers. */

@@ -119,14 +119,22 @@ export class Reader extends Segments {
 export class Writer extends Segments {
   /** Bytes written from the beginning without a gap. */
   written = 0;
+  #closed = false;
 
   override clear(): void {
     super.clear();
     this.written = 0;
+    this.#closed = false;
+  }
+
+  /** The request was abandoned, its memory is the driver's again: what is written now is lost. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** Writes all of `from` at the position. */
   write(from: Uint8Array): void {
+    if (this.#closed) return;
     this.#need(from.length);
     let done = 0;
     while (done < from.length) {
@@ -140,6 +148,7 @@ export class Writer extends Segments {
   }
 
   writeU8(value: number): void {
+    if (this.#closed) return;
     this.#need(1);
     this.memory.writeU8(this.at[this.index]!, this.inside, value);
     this.advance(1);
@@ -148,6 +157,7 @@ export class Writer extends Segments {
 
   /** Writes the very last byte, wherever the position is; counts as written only without a gap. */
   writeLast(value: number): void {
+    if (this.#closed) return;
     this.#need(1);
     if (this.remaining === 1) {
       this.writeU8(value);

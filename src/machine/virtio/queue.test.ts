@@ -392,7 +392,7 @@ describe('a hostile driver', () => {
   });
 
   test('reset with a request in flight: the late completion is dropped, the new ones are not', () => {
-    const { driver, device } = rig();
+    const { driver, device, faults } = rig();
     device.keep = true;
     const old = driver.queues[0]!.offer([text('old')], [3]);
     driver.queues[0]!.kick();
@@ -402,10 +402,19 @@ describe('a hostile driver', () => {
     const offer = queue.offer([text('new')], [3]);
     expect(offer.head).toBe(old.head);
     queue.kick();
-    device.kept.unshift(...late);
+    // Before the new answer and after it, whatever the device does with the old request.
+    const [fresh] = device.kept.splice(0);
+    device.kept.push(...late);
+    device.finish();
+    expect(queue.usedIndex).toBe(0);
+    expect(driver.read(offer.room[0]!)).toEqual(new Uint8Array(3));
+    device.kept.push(fresh!);
+    device.finish();
+    device.kept.push(...late);
     device.finish();
     expect(queue.reap()).toEqual([{ head: offer.head, written: 3 }]);
     expect(new TextDecoder().decode(driver.read(offer.room[0]!))).toBe('new');
+    expect(faults).toEqual([]);
   });
 
   test('used length counts only what was written, not the room there was', () => {

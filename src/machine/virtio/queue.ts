@@ -35,7 +35,9 @@ export class SplitQueue {
   indirect = false;
   readonly #memory: GuestMemory;
   readonly #name: string;
+  /** Which heads are in flight, and the request that each names; none after a restore. */
   readonly #inFlight: Uint8Array;
+  readonly #taken: (DescriptorChain | undefined)[] = [];
   readonly #pool: DescriptorChain[] = [];
   #descriptors = 0 as RamOffset;
   #driver = 0 as RamOffset;
@@ -142,6 +144,7 @@ export class SplitQueue {
     this.generation++;
     this.#located = false;
     this.#armedAt = -1;
+    this.#close();
     this.#inFlight.fill(0);
     for (const head of this.fields.heads) this.#inFlight[head] = 1;
   }
@@ -183,14 +186,9 @@ export class SplitQueue {
     return chain;
   }
 
-  /** Whether the request still means something: neither reset nor restore came in between. */
-  isCurrent(chain: DescriptorChain): boolean {
-    return chain.generation === this.generation;
-  }
-
   /** Gives the request back with what was written to it; false if it was abandoned long since. */
   complete(chain: DescriptorChain): boolean {
-    if (!this.isCurrent(chain)) return false;
+    if (chain.generation !== this.generation) return false;
     const { fields } = this;
     const { head } = chain;
     const place = fields.heads.lastIndexOf(head);
@@ -198,6 +196,7 @@ export class SplitQueue {
     if (place === fields.heads.length - 1) fields.heads.pop();
     else fields.heads.splice(place, 1);
     this.#inFlight[head] = 0;
+    this.#taken[head] = undefined;
     const entry = 4 + 8 * (fields.nextUsed & (fields.size - 1));
     this.#memory.writeU32(this.#device, entry, head);
     this.#memory.writeU32(this.#device, entry + 4, chain.writer.written);
@@ -225,7 +224,14 @@ export class SplitQueue {
     this.generation++;
     this.fields.heads.length = 0;
     this.#inFlight.fill(0);
+    this.#close();
     this.#armedAt = -1;
+  }
+
+  /** Requests of the past write no more. */
+  #close(): void {
+    for (const chain of this.#taken) chain?.writer.close();
+    this.#taken.length = 0;
   }
 
   #locate(): void {
@@ -262,6 +268,7 @@ export class SplitQueue {
     chain.head = head;
     chain.generation = this.generation;
     this.#inFlight[head] = 1;
+    this.#taken[head] = chain;
     this.fields.heads.push(head);
     return chain;
   }

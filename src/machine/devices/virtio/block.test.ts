@@ -131,7 +131,7 @@ describe('block device', () => {
   });
 
   test('ranges outside the disk, odd lengths and no length are I/O errors', () => {
-    const { request, driver } = rig();
+    const { request, driver, errors } = rig();
     for (const [sector, length] of [
       [SECTORS, 512],
       [SECTORS - 1, 1024],
@@ -151,6 +151,7 @@ describe('block device', () => {
     expect(request([header(BLOCK_TYPE.IN, 0)]).status).toBe(BLOCK_STATUS.IOERR);
     expect(request([header(BLOCK_TYPE.OUT, 0)]).status).toBe(BLOCK_STATUS.IOERR);
     expect(driver.needsReset).toBe(false);
+    expect(errors).toEqual([]); // the backend was not even asked
   });
 
   test('unknown types are unsupported; a request without header or status stops the device', () => {

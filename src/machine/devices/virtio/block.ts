@@ -1,8 +1,7 @@
 /**
  * virtio block device (virtio 1.2 §5.2): reads, writes, flushes, discards and zeroes the sectors of
  * a BlockBackend, which may answer at once or later; several requests are in flight then. It relies
- * on the queue to say whether a request still means anything when its answer comes: after a reset it
- * does not, and new requests wait until the old ones have left the backend, so that a late write
+ * on the queue to drop the answers to requests that a reset has abandoned; new requests wait until the old ones have left the backend, so that a late write
  * never lands on top of a newer one. Bytes held for requests under way are bounded.
  */
 import { NO_STATE } from '../../state.ts';
@@ -317,7 +316,7 @@ export class BlockDevice implements VirtioDevice {
     this.#bytesInFlight -= buffer?.length ?? 0;
     if (epoch !== this.#epoch) {
       this.#stale--;
-    } else if (link.queues[0]!.isCurrent(chain)) {
+    } else {
       link.run(() => {
         if (answers && status === BLOCK_STATUS.OK) chain.writer.write(buffer!);
         this.#finish(chain, status);
