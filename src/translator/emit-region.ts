@@ -1,9 +1,8 @@
 /**
  * Emits one region as one WebAssembly function `(entry: i32, base: i64) → ()`.
  *
- * `entry` is the number of the node to begin at, `base` the guest-virtual address of the page. The
- * guest's registers that the region names are locals: loaded at the start, written back at the one
- * way out. `n` counts down the instructions that may still run, as in the interpreter; a block with
+ * `entry` is the number of the node to begin at, `base` the guest-virtual address of the page. Where
+ * the guest's registers live says `registers.ts`. `n` counts down the instructions that may still run, as in the interpreter; a block with
  * an entry or a back-edge is begun only when all until the next such block fits in, so budgets and
  * instret are exact. The way out stores pc, or goes on with a tail call where the address has
  * translated code. At a fault the hart's state is that of the interpreter.
@@ -14,7 +13,25 @@ import { hartBase, hartOffset, TLB_INDEX, TLB_WRITE } from '../core/layout.ts';
 import { OperationCode } from '../isa/table.ts';
 import { emitExpression, type Scope } from './emit-expression.ts';
 import { type Block, type Region, type RegionInstruction, successors } from './region.ts';
-import { type Graph, graphOf, makeReducible, structure } from './structure.ts';
+import {
+  type Loop,
+  members,
+  planRegisters,
+  reads,
+  type RegisterPlan,
+  type Registers,
+  unseenWrites,
+  writes,
+} from './registers.ts';
+import {
+  components,
+  type Graph,
+  graphOf,
+  isCycle,
+  makeReducible,
+  reversePostorder,
+  structure,
+} from './structure.ts';
 import { Code, Op, Type } from './wasm-writer.ts';
 
 /** What the module around gives to a region. */
@@ -88,11 +105,13 @@ class RegionEmitter {
   readonly #blocks: readonly Block[];
   readonly #node = new Map<number, number>();
   readonly #graph: Graph;
-  /** Locals of guest registers; those that the region writes. */
+  /** Locals of guest registers. */
   readonly #x = new Map<number, number>();
   readonly #f = new Map<number, number>();
-  readonly #xWritten = new Set<number>();
-  readonly #fWritten = new Set<number>();
+  readonly #plan: RegisterPlan;
+  /** Of the code being written: the loop that it is in, and what is cached outside of one. */
+  #loop: Loop | undefined;
+  #cached: Registers = { x: 0, f: 0 };
   /** Open labels, innermost last: a node, or a name of the frame's own. */
   readonly #labels: (number | string)[] = [];
   readonly #region: Region;
@@ -112,6 +131,9 @@ class RegionEmitter {
     ]);
     if (entries.length > 1) this.#graph.dispatchers.add(0);
     makeReducible(this.#graph);
+    const order = reversePostorder(this.#graph);
+    const cycles = components(this.#graph, new Set(order)).filter((c) => isCycle(this.#graph, c));
+    this.#plan = planRegisters(this.#graph, order, cycles, (node) => this.#blockOf(node));
     this.#needs = this.#budgetNeeds();
   }
 
@@ -154,9 +176,9 @@ class RegionEmitter {
     this.#open(Op.block, 'out');
     this.#open(Op.block, 'event');
     structure(this.#graph, {
-      loop: (node) => this.#open(Op.loop, node),
+      loop: (node) => this.#openLoop(node),
       block: (node) => this.#open(Op.block, node),
-      end: () => this.#close(),
+      end: () => this.#closeLoop(),
       node: (node, go) => this.#emitNode(node, go),
       branch: (node) => code.br(this.#depth(node)),
     });
@@ -173,12 +195,6 @@ class RegionEmitter {
     for (const [count, type] of locals) prologue.u32(count).byte(type);
     prologue.i32(0).memory(Op.i32_load, at('budget')).set(N);
     prologue.i32(0).memory(Op.i32_load, at('data_tlb')).set(TLB);
-    for (const [register, local] of this.#x) {
-      prologue.i32(0).memory(Op.i64_load, HART + hartOffset('x', register)).set(local);
-    }
-    for (const [register, local] of this.#f) {
-      prologue.i32(0).memory(Op.i64_load, HART + hartOffset('f', register)).set(local);
-    }
     prologue.append(code).op(Op.end);
     const entries = this.#blocks.filter((block) => block.entry);
     return {
@@ -195,6 +211,65 @@ class RegionEmitter {
   #close(): void {
     this.#code.op(Op.end);
     this.#labels.pop();
+  }
+
+  #openLoop(node: number): void {
+    const loop = this.#plan.loops.get(node);
+    if (loop?.header === node && this.#loop !== loop) {
+      const cached = this.#plan.cached(node);
+      this.#load({ x: loop.used.x & ~cached.x, f: loop.used.f & ~cached.f });
+      // What leaves the function from inside comes by here.
+      this.#open(Op.block, 'loop out');
+      this.#open(Op.block, 'loop event');
+      this.#loop = loop;
+    }
+    this.#open(Op.loop, node);
+  }
+
+  /** Closes a label; with an outermost loop, writes back for those that leave from inside it. */
+  #closeLoop(): void {
+    const label = this.#labels.at(-1);
+    this.#close();
+    const loop = this.#loop;
+    if (!loop || label !== loop.header || this.#labels.at(-1) !== 'loop event') return;
+    this.#code.op(Op.unreachable);
+    this.#close();
+    this.#store(loop.written);
+    this.#code.br(this.#depth('event'));
+    this.#close();
+    this.#store(loop.written);
+    this.#code.br(this.#depth('out'));
+    this.#loop = undefined;
+  }
+
+  /** Reads registers into their locals. */
+  #load(registers: Registers): void {
+    const code = this.#code;
+    for (const x of members(registers.x)) {
+      code.i32(0).memory(Op.i64_load, HART + hartOffset('x', x)).set(this.#x.get(x) ?? 0);
+    }
+    for (const f of members(registers.f)) {
+      code.i32(0).memory(Op.i64_load, HART + hartOffset('f', f)).set(this.#f.get(f) ?? 0);
+    }
+  }
+
+  #store(registers: Registers): void {
+    const code = this.#code;
+    for (const x of members(registers.x)) {
+      code.i32(0).get(this.#x.get(x) ?? 0).memory(Op.i64_store, HART + hartOffset('x', x));
+    }
+    for (const f of members(registers.f)) {
+      code.i32(0).get(this.#f.get(f) ?? 0).memory(Op.i64_store, HART + hartOffset('f', f));
+    }
+  }
+
+  /** Labels for leaving the function from here. */
+  get #out(): number {
+    return this.#depth(this.#loop ? 'loop out' : 'out');
+  }
+
+  get #event(): number {
+    return this.#depth(this.#loop ? 'loop event' : 'event');
   }
 
   #depth(label: number | string): number {
@@ -214,9 +289,6 @@ class RegionEmitter {
           if (register === undefined) continue;
           if (float.has(name)) fs.add(register);
           else if (register !== 0) xs.add(register);
-          if (name !== 'rd') continue;
-          if (float.has('rd')) this.#fWritten.add(register);
-          else if (register !== 0) this.#xWritten.add(register);
         }
       }
     }
@@ -228,12 +300,17 @@ class RegionEmitter {
   /** Goes from `from` to `to`, through dispatchers where the graph says so. */
   #go(from: number, to: number, go: (to: number) => void): void {
     const via = this.#graph.via.get(`${from}>${to}`);
-    if (via === undefined) {
-      go(to);
-      return;
+    if (via !== undefined) this.#code.i32(to).set(ENTRY);
+    const loop = this.#loop;
+    const leaves = loop && this.#plan.loops.get(via ?? to) !== loop;
+    if (leaves) {
+      this.#store(loop.written);
+      this.#loop = undefined;
     }
-    this.#code.i32(to).set(ENTRY);
-    go(via);
+    const cached = this.#cached;
+    go(via ?? to);
+    this.#cached = cached;
+    this.#loop = loop;
   }
 
   #emitNode(node: number, go: (to: number) => void): void {
@@ -248,6 +325,7 @@ class RegionEmitter {
       this.#go(0, only ?? 0, go);
       return;
     }
+    this.#cached = { ...this.#plan.cached(node) };
     this.#emitBlock(node, block, go);
   }
 
@@ -291,8 +369,21 @@ class RegionEmitter {
     // Not earlier: an instruction before it may fault.
     const dirtying = block.instructions.find(writesFloatState);
     if (count > 0) code.get(N).i32(count).op(Op.i32_sub).set(N);
+    const unseen = unseenWrites(block);
     block.instructions.forEach((instruction, i) => {
+      if (!this.#loop) {
+        const { x, f } = reads(instruction);
+        this.#load({ x: x & ~this.#cached.x, f: f & ~this.#cached.f });
+        this.#cached = { x: this.#cached.x | x, f: this.#cached.f | f };
+      }
       this.#emitInstruction(instruction, count - i);
+      if (!this.#loop) {
+        const written = writes(instruction);
+        if (!unseen.has(instruction) && instruction.row.action.kind !== 'atomic') {
+          this.#store(written);
+        }
+        this.#cached = { x: this.#cached.x | written.x, f: this.#cached.f | written.f };
+      }
       if (instruction === dirtying) {
         code.i32(0).i32(0).memory(Op.i32_load8_u, FS_BYTE).i32(FS_BITS).op(Op.i32_or);
         code.memory(Op.i32_store8, FS_BYTE);
@@ -304,12 +395,12 @@ class RegionEmitter {
   /** Ends the function at a page offset; nothing goes on by itself from there. */
   #leave(offset: number): void {
     this.#code.get(BASE).i64(BigInt(offset)).op(Op.i64_add).set(TARGET);
-    this.#code.i32(0).set(SLOT).br(this.#depth('out'));
+    this.#code.i32(0).set(SLOT).br(this.#out);
   }
 
   /** Ends the function at the address in TARGET, which may have translated code. */
   #link(): void {
-    this.#code.i32(1).set(SLOT).br(this.#depth('out'));
+    this.#code.i32(1).set(SLOT).br(this.#out);
   }
 
   #emitEnd(node: number, block: Block, go: (to: number) => void): void {
@@ -380,7 +471,7 @@ class RegionEmitter {
     if (operands.rm === 7) {
       code.i32(this.#siteOf(instruction, left + 1, 0)).set(SITE);
       code.i32(0).memory(Op.i32_load, at('frm')).tee(MODE).i32(4).op(Op.i32_gt_u);
-      code.brIf(this.#depth('event'));
+      code.brIf(this.#event);
     }
     const { action } = row;
     switch (action.kind) {
@@ -418,9 +509,11 @@ class RegionEmitter {
         emitExpression({ kind: 'x', type: 'i64', operand: 'rs2' }, scope);
         code.call(this.#module.helper(action.helper, ['i32', 'i64', 'i64'], 'i64')).set(VALUE);
         code.i32(this.#siteOf(instruction, left)).set(SITE);
-        code.i32(0).memory(Op.i32_load, at('fault')).brIf(this.#depth('event'));
+        code.i32(0).memory(Op.i32_load, at('fault')).brIf(this.#event);
         if (operands.rd) code.get(VALUE).set(scope.x(operands.rd));
-        code.i32(0).memory(Op.i32_load, at('event')).brIf(this.#depth('event'));
+        // It is done when the event is looked at.
+        if (!this.#loop) this.#store(writes(instruction));
+        code.i32(0).memory(Op.i32_load, at('event')).brIf(this.#event);
         return;
     }
   }
@@ -465,7 +558,7 @@ class RegionEmitter {
     code.call(this.#module.helper('loadSlow', ['i32', 'i64', 'i32'], 'i64'));
     const extension = EXTENSIONS[action.load];
     if (extension !== undefined) code.op(extension);
-    code.i32(0).memory(Op.i32_load, at('fault')).brIf(this.#depth('event'));
+    code.i32(0).memory(Op.i32_load, at('fault')).brIf(this.#event);
     this.#close();
     const rd = instruction.operands.rd ?? 0;
     if (action.load === 'f32') code.i64(NAN_BOX).op(Op.i64_or);
@@ -493,7 +586,7 @@ class RegionEmitter {
     code.i32(HART).get(ADDRESS).i32(action.size);
     emitExpression(action.value, scope);
     code.call(this.#module.helper('storeSlow', ['i32', 'i64', 'i32', 'i64'], undefined));
-    code.i32(0).memory(Op.i32_load, at('event')).brIf(this.#depth('event'));
+    code.i32(0).memory(Op.i32_load, at('event')).brIf(this.#event);
     this.#close();
   }
 
@@ -511,14 +604,6 @@ class RegionEmitter {
 
   #emitWayOut(): void {
     const code = this.#code;
-    for (const register of this.#xWritten) {
-      code.i32(0).get(this.#x.get(register) ?? 0);
-      code.memory(Op.i64_store, HART + hartOffset('x', register));
-    }
-    for (const register of this.#fWritten) {
-      code.i32(0).get(this.#f.get(register) ?? 0);
-      code.memory(Op.i64_store, HART + hartOffset('f', register));
-    }
     code.i32(0).get(N).memory(Op.i32_store, at('budget'));
     // Linked: through the fetch TLB to the decode page, whose slot says where translated code is.
     code.get(SLOT).op(Op.if, Type.void);

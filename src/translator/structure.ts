@@ -17,8 +17,8 @@ export function graphOf(successors: readonly (readonly number[])[]): Graph {
   return { successors: successors.map((list) => [...list]), dispatchers: new Set(), via: new Map() };
 }
 
-/** Strongly connected components of the nodes in `within`, leaving out edges to `without`. */
-function components(graph: Graph, within: ReadonlySet<number>): number[][] {
+/** Strongly connected components of the nodes in `within`. */
+export function components(graph: Graph, within: ReadonlySet<number>): number[][] {
   const index = new Map<number, number>();
   const low = new Map<number, number>();
   const onStack = new Set<number>();
@@ -63,8 +63,8 @@ export function makeReducible(graph: Graph): void {
     if (!within) break;
     for (const component of components(graph, within)) {
       const inside = new Set(component);
+      if (!isCycle(graph, component)) continue;
       const [only] = component;
-      if (component.length === 1 && !graph.successors[only ?? 0]?.includes(only ?? 0)) continue;
       const entries = component.filter((node) =>
         graph.successors.some((list, from) => !inside.has(from) && list.includes(node)),
       );
@@ -103,8 +103,8 @@ export interface Sink {
   branch(node: number): void;
 }
 
-/** Reverse postorder numbers and immediate dominators (Cooper, Harvey, Kennedy). */
-function dominators(graph: Graph): { order: number[]; number: Map<number, number>; idom: Map<number, number> } {
+/** The nodes that node 0 reaches, in reverse postorder. */
+export function reversePostorder(graph: Graph): number[] {
   const seen = new Set<number>();
   const postorder: number[] = [];
   const visit = (v: number): void => {
@@ -113,7 +113,12 @@ function dominators(graph: Graph): { order: number[]; number: Map<number, number
     postorder.push(v);
   };
   visit(0);
-  const order = postorder.reverse();
+  return postorder.reverse();
+}
+
+/** Reverse postorder numbers and immediate dominators (Cooper, Harvey, Kennedy). */
+function dominators(graph: Graph): { order: number[]; number: Map<number, number>; idom: Map<number, number> } {
+  const order = reversePostorder(graph);
   const number = new Map(order.map((node, i) => [node, i]));
   const predecessors = new Map<number, number[]>(order.map((node) => [node, []]));
   for (const v of order) for (const w of graph.successors[v] ?? []) predecessors.get(w)?.push(v);
@@ -147,7 +152,13 @@ function dominators(graph: Graph): { order: number[]; number: Map<number, number
   return { order, number, idom };
 }
 
-/** Nodes that begin a cycle, once `makeReducible` has run. */
+/** Whether a component is a cycle. */
+export function isCycle(graph: Graph, component: readonly number[]): boolean {
+  const [only] = component;
+  return component.length > 1 || (graph.successors[only ?? 0] ?? []).includes(only ?? 0);
+}
+
+/** Writes a reducible graph to the sink, from node 0 on. */
 export function structure(graph: Graph, sink: Sink): void {
   const { order, number, idom } = dominators(graph);
   const at = (node: number): number => number.get(node) ?? 0;
