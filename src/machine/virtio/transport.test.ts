@@ -3,6 +3,7 @@ import { RAM_BASE } from '../memory.ts';
 import { flag, stateOf } from '../state.ts';
 import { checkState } from '../testing/state.ts';
 import { virtioRig } from '../testing/virtio-rig.ts';
+import { VirtioError } from './chain.ts';
 import { FEATURE, INTERRUPT, REG, STATUS } from './constants.ts';
 import type { VirtioDevice, VirtioLink } from './device.ts';
 
@@ -279,6 +280,17 @@ describe('failures', () => {
     device.boom = undefined;
     driver.start();
     expect(device.link.live).toBe(true);
+  });
+
+  test('a driver that fails in a loop does not fill the log', () => {
+    const { driver, device, faults } = all;
+    device.boom = new VirtioError('The driver did it again.');
+    for (let i = 0; i < 1000; i++) driver.start();
+    expect(faults).toHaveLength(10);
+    expect(faults.at(-1)!.reason).toMatch(/did it again\. \(512 times so far\)/);
+    device.boom = new Error('our own');
+    driver.start();
+    expect(faults.at(-1)!.error).toBe(device.boom);
   });
 
   test('work that the device kicks while it works is done afterwards, once each', () => {

@@ -62,6 +62,9 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
   };
   /** Queues that `onQueue` is still to be called for. */
   readonly #kicked: Uint8Array;
+  /** How often the driver was at fault, and how often the device model. */
+  #driverFaults = 0;
+  #modelFaults = 0;
   /** Work is under way: what it kicks and completes is dealt with when it ends. */
   #working = false;
 
@@ -371,10 +374,14 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
     this.#kicked.fill(0);
     for (const queue of this.queues) queue.abandon();
     if ((this.#fields.status & STATUS.DRIVER_OK) !== 0) this.#raise(INTERRUPT.CONFIG_CHANGE);
+    // A driver that fails and resets in a loop must not fill the log: the 1st, 2nd, 4th, 8th, …
+    const times = driversFault ? ++this.#driverFaults : ++this.#modelFaults;
+    if (!isPowerOfTwo(times)) return;
+    const often = times === 1 ? '' : ` (${times} times so far)`;
     this.#onFault(
       driversFault
-        ? { device: name, reason: `${name} stopped until its driver resets it: ${what}` }
-        : { device: name, reason: `${name} failed and was stopped: ${what}`, error },
+        ? { device: name, reason: `${name} stopped until its driver resets it: ${what}${often}` }
+        : { device: name, reason: `${name} failed and was stopped: ${what}${often}`, error },
     );
   }
 

@@ -243,6 +243,8 @@ describe('block device', () => {
       written: 0,
     });
     expect(first.errors).toEqual(['The disk bad failed: sector is gone']);
+    for (let i = 0; i < 599; i++) first.request([header(BLOCK_TYPE.IN)], [512]);
+    expect(first.errors).toHaveLength(10);
     const slow = new SlowBackend(SECTORS * 512);
     const { queue, driver, errors } = rig(slow);
     const offer = queue.offer([header(BLOCK_TYPE.IN)], [512, 1]);

@@ -8,6 +8,7 @@ import { NO_STATE } from '../../state.ts';
 import { type DescriptorChain, VirtioError } from '../../virtio/chain.ts';
 import { DEVICE_ID } from '../../virtio/constants.ts';
 import type { VirtioDevice, VirtioLink } from '../../virtio/device.ts';
+import { isPowerOfTwo } from '../../virtio/queue.ts';
 import { type BlockBackend, SECTOR } from './block-backend.ts';
 
 export const BLOCK_FEATURE = {
@@ -85,6 +86,7 @@ export class BlockDevice implements VirtioDevice {
   #stale = 0;
   #bytesInFlight = 0;
   #requestsInFlight = 0;
+  #failures = 0;
 
   constructor(backend: BlockBackend, { onError = () => {} }: BlockOptions = {}) {
     this.#backend = backend;
@@ -332,8 +334,11 @@ export class BlockDevice implements VirtioDevice {
   }
 
   #report(error: unknown): void {
+    // A guest that goes on asking a broken disk must not fill the log: the 1st, 2nd, 4th, 8th, …
+    if (!isPowerOfTwo(++this.#failures)) return;
     const what = error instanceof Error ? error.message : String(error);
-    this.#onError(`The disk ${this.#backend.id} failed: ${what}`);
+    const often = this.#failures === 1 ? '' : ` (${this.#failures} times so far)`;
+    this.#onError(`The disk ${this.#backend.id} failed: ${what}${often}`);
   }
 
   #takeBuffer(length: number): Uint8Array {
