@@ -144,11 +144,6 @@ export class MockDriver {
     return address;
   }
 
-  /** Forgets all that was allocated from `address` on: for benchmarks that run long. */
-  release(address: number): void {
-    this.#free = address;
-  }
-
   write(address: number, bytes: Uint8Array): void {
     this.memory.write(this.memory.locate(address, 0, bytes.length), 0, bytes);
   }
