@@ -85,6 +85,8 @@ for (const [query, problem] of [
   ['?boot=micro&memory=much', '“much” is no size of memory: write it as memory=128M.'],
   ['?boot=micro&memory=16G', '16 GB of memory is too much: at most 2 GB.'],
   ['?boot=micro&memory=64M', '64 MB of memory is too little for “micro”: it needs at least 96 MB.'],
+  ['?boot=micro&disk=none', '“none” is no size of a disk: write it as disk=64M.'],
+  ['?boot=micro&disk=2G', 'A disk of 2 GB is too large: at most 1 GB.'],
   ['?boot=micro&run=', '“run” names no command.'],
 ] as const) {
   test(`the address ${query} is refused with a sentence and the list of what there is`, async ({
@@ -98,6 +100,14 @@ for (const [query, problem] of [
     await expect(page.getByRole('button', { name: 'Boot micro' })).toBeVisible();
   });
 }
+
+test('the address gives a blank disk', async ({ page }) => {
+  const check =
+    'head -c 4096 /dev/urandom > t; dd if=t of=/dev/vda seek=8191 bs=4k 2>/dev/null; ' +
+    'sync; dd if=/dev/vda skip=8191 bs=4k iflag=direct 2>/dev/null | cmp - t && blockdev --getsize64 /dev/vda';
+  await boot(page, `?boot=micro&disk=32M&run=${encodeURIComponent(check)}`);
+  await expectOutput(page, /^33554432$/m);
+});
 
 test('the guest follows the size of its console', async ({ page }) => {
   await boot(page);

@@ -1,6 +1,7 @@
 /**
- * VMs that the page's address asks for: `?boot=micro`, `?boot=micro:3&memory=128M&run=CMD`. Every
- * value is checked; what does not fit becomes a sentence that says what would.
+ * VMs that the page's address asks for: `?boot=micro`, `?boot=micro:3&memory=128M&run=CMD`, and
+ * `&disk=64M` for a blank disk in the browser's memory, gone when the VM is. Every value is checked;
+ * what does not fit becomes a sentence that says what would.
  */
 import type { Template } from '../machine/manifest.ts';
 import { formatMemorySize, MEMORY_MAXIMUM, parseMemorySize } from './memory-size.ts';
@@ -8,11 +9,15 @@ import { formatMemorySize, MEMORY_MAXIMUM, parseMemorySize } from './memory-size
 /** VMs that one address may start: an address is one click away for everybody. */
 export const BOOT_COUNT_MAXIMUM = 16;
 const COMMAND_LIMIT = 1000;
+/** Disks in memory compete with the VMs for it. */
+const DISK_MAXIMUM = 1024 ** 3;
 
 export interface BootRequest {
   template: string;
   count: number;
   memory?: number;
+  /** Bytes of a blank disk. */
+  disk?: number;
   run?: string;
 }
 
@@ -26,7 +31,7 @@ export function parseBootRequest(query: string, templates: readonly Template[]):
   const boot = parameters.get('boot');
   if (boot === null) return { kind: 'none' };
   const problems: string[] = [];
-  for (const name of ['boot', 'memory', 'run']) {
+  for (const name of ['boot', 'memory', 'disk', 'run']) {
     if (parameters.getAll(name).length > 1) problems.push(`“${name}” is given more than once.`);
   }
 
@@ -58,6 +63,19 @@ export function parseBootRequest(query: string, templates: readonly Template[]):
       );
     } else {
       request.memory = memory;
+    }
+  }
+  const diskText = parameters.get('disk');
+  if (diskText !== null) {
+    const disk = parseMemorySize(diskText);
+    if (disk === undefined || disk === 0) {
+      problems.push(`“${clip(diskText)}” is no size of a disk: write it as disk=64M.`);
+    } else if (disk > DISK_MAXIMUM) {
+      problems.push(
+        `A disk of ${formatMemorySize(disk)} is too large: at most ${formatMemorySize(DISK_MAXIMUM)}.`,
+      );
+    } else {
+      request.disk = disk;
     }
   }
   const run = parameters.get('run');

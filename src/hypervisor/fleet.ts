@@ -20,6 +20,8 @@ export interface NewVms {
   /** Name of one VM, prefix of the names of several; made from the template's when left out. */
   name?: string | undefined;
   memory?: number | undefined;
+  /** Bytes of a blank disk for each. */
+  disk?: number | undefined;
   count: number;
   run?: string | undefined;
 }
@@ -49,6 +51,7 @@ export class Fleet {
           template: request.template,
           name: this.freeName(request.name?.trim() ?? '', request.template, request.count > 1),
           memory: request.memory,
+          disk: request.disk,
           run: request.run,
         },
         { images: this.images, assets: this.assets },

@@ -56,6 +56,8 @@ export interface VmSpecification {
   name: string;
   /** Bytes; the template's default when left out. */
   memory?: number | undefined;
+  /** Bytes of a blank disk, which lives from a power-on to the power-off; none when left out. */
+  disk?: number | undefined;
   /** Typed when the shell is up. */
   run?: string | undefined;
 }
@@ -164,6 +166,7 @@ export class Vm {
         kernel: images.kernel.slice(0),
         ...(images.initrd === undefined ? {} : { initrd: images.initrd.slice(0) }),
         append: manifest.append,
+        ...(this.specification.disk === undefined ? {} : { disk: this.specification.disk }),
         core: core.slice(0),
         shared,
         ...this.size,

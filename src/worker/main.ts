@@ -2,6 +2,7 @@
  * The worker's entry: one real machine, served over the ports that the page hands in. This file and
  * all it imports become one script, for a worker in a frame of opaque origin can import nothing.
  */
+import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { Machine } from '../machine/machine.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
@@ -15,6 +16,7 @@ const createMachine: MachineFactory = async (config, core, host) => {
         ...(config.initrd === undefined ? {} : { initrd: new Uint8Array(config.initrd) }),
         append: config.append,
       },
+      disks: config.disk === undefined ? [] : [new MemoryBackend(config.disk)],
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,

@@ -89,6 +89,8 @@ export interface BootConfig {
   kernel: ArrayBuffer;
   initrd?: ArrayBuffer;
   append: string;
+  /** Bytes of a blank disk in the worker's memory. */
+  disk?: number;
   /** Bytes of the CPU core's WebAssembly module, of the build that `shared` names. */
   core: ArrayBuffer;
   shared: boolean;

@@ -116,6 +116,12 @@ export function BootProblems({ problems }: { problems: readonly string[] }) {
           </div>
           <div>
             <dt>
+              <code>disk=64M</code>
+            </dt>
+            <dd>A blank disk for each, in this browser’s memory: gone when the VM is off.</dd>
+          </div>
+          <div>
+            <dt>
               <code>run=COMMAND</code>
             </dt>
             <dd>Typed when the shell is up.</dd>
