@@ -19,6 +19,8 @@ export * from './float';
 export * from './integer';
 export { fflags } from './float/flags';
 export { loadSlow, storeSlow } from './access';
+export { sys_csrrc, sys_csrrci, sys_csrrs, sys_csrrsi, sys_csrrw, sys_csrrwi } from './csr';
+export { sys_cbo_clean, sys_cbo_flush, sys_cbo_inval, sys_cbo_zero } from './system';
 
 // @ts-ignore: decorator
 @inline

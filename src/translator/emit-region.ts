@@ -92,6 +92,11 @@ const EXTENSIONS: Partial<Record<LoadKind, number>> = {
 const PAGE_MASK = -4096n;
 const NAN_BOX = -0x1_0000_0000n;
 
+/** Actions that leave rd in memory themselves. */
+const WRITES_ITSELF: ReadonlySet<string> = new Set(['atomic', 'system']);
+/** What a system helper returns when the next instruction is the interpreter's (wasm/events.ts). */
+const NEXT_OUTER = 1;
+
 const isFloat = (instruction: RegionInstruction): boolean =>
   instruction.row.extension === 'f' || instruction.row.extension === 'd' || instruction.row.float.size > 0;
 
@@ -379,7 +384,7 @@ class RegionEmitter {
       this.#emitInstruction(instruction, count - i);
       if (!this.#loop) {
         const written = writes(instruction);
-        if (!unseen.has(instruction) && instruction.row.action.kind !== 'atomic') {
+        if (!unseen.has(instruction) && !WRITES_ITSELF.has(instruction.row.action.kind)) {
           this.#store(written);
         }
         this.#cached = { x: this.#cached.x | written.x, f: this.#cached.f | written.f };
@@ -503,6 +508,9 @@ class RegionEmitter {
           code.get(BASE).i64(BigInt(scope.next)).op(Op.i64_add).set(scope.x(operands.rd));
         }
         return;
+      case 'system':
+        this.#emitSystem(action.helper, instruction, left);
+        return;
       case 'atomic':
         code.i32(HART);
         emitExpression({ kind: 'x', type: 'i64', operand: 'rs1' }, scope);
@@ -516,6 +524,37 @@ class RegionEmitter {
         code.i32(0).memory(Op.i32_load, at('event')).brIf(this.#event);
         return;
     }
+  }
+
+  /**
+   * Calls the core's helper of a system instruction, which finds and leaves registers in memory.
+   * Where it does not simply go on with the next instruction, the interpreter looks.
+   */
+  #emitSystem(helper: string, instruction: RegionInstruction, left: number): void {
+    const code = this.#code;
+    const { operands, offset, length } = instruction;
+    const rd = operands.rd ?? 0;
+    const rs1 = operands.rs1 ?? 0;
+    if (this.#loop) {
+      const { x } = this.#loop.written;
+      this.#store({ x: x & ((1 << rd) | (1 << rs1)), f: 0 });
+    }
+    code.i32(0).get(BASE).i64(BigInt(offset)).op(Op.i64_add).memory(Op.i64_store, at('pc'));
+    code.i32(HART).i32((rd << 9) | (rs1 << 15)).i32(operands.imm ?? 0);
+    code.call(this.#module.helper(`sys_${helper}`, ['i32', 'i32', 'i32'], 'i32')).set(I32_TEMP);
+    if (rd !== 0) this.#load({ x: 1 << rd, f: 0 });
+    code.get(I32_TEMP).op(Op.if, Type.void);
+    this.#labels.push('if');
+    code.i32(0).i32(1).memory(Op.i32_store, at('event'));
+    code.get(I32_TEMP).i32(NEXT_OUTER).op(Op.i32_eq, Op.if, Type.void);
+    code.get(BASE).i64(BigInt(offset + length)).op(Op.i64_add).set(TARGET);
+    code.get(N).i32(left - 1).op(Op.i32_add).set(N);
+    code.op(Op.else);
+    code.i32(0).memory(Op.i64_load, at('pc')).set(TARGET);
+    code.get(N).i32(left).op(Op.i32_add).set(N);
+    code.op(Op.end);
+    code.i32(0).set(SLOT).br(this.#out);
+    this.#close();
   }
 
   /** An instruction for `#emitEvent`: page offset, instructions to give back, length. */

@@ -71,7 +71,20 @@ function instructionAt(page: DataView, offset: number): RegionInstruction | unde
   return decoded && { offset, length: 4, row: decoded.row, operands: decoded.operands };
 }
 
-/** Adds a number of two 32-bit values as page offsets do: outside the page it stays outside. */
+/** Counters: what they read is the interpreter's own count. */
+const COUNTERS: ReadonlySet<number> = new Set([0xb00, 0xb02, 0xc00, 0xc02]);
+
+/**
+ * System instructions end a block and are left to the interpreter, but for those that go on with
+ * the next instruction and keep the address space: CSR accesses and cache-block operations.
+ */
+function isForInterpreter({ row, operands }: RegionInstruction): boolean {
+  if (row.action.kind !== 'system') return false;
+  if (row.extension === 'zicsr') return COUNTERS.has(operands.imm ?? 0);
+  return row.extension !== 'zicboz' && row.extension !== 'zicbom';
+}
+
+/** Where a branch or jal goes, relative to the page. */
 function targetOf(instruction: RegionInstruction): number {
   return instruction.offset + (instruction.operands.imm ?? 0);
 }
@@ -90,7 +103,7 @@ function readBlock(page: DataView, start: number, stops: ReadonlySet<number>): B
       return { start, instructions, entry: false, end: { kind: 'goto', target: offset } };
     }
     const instruction = instructionAt(page, offset);
-    if (!instruction || instruction.row.action.kind === 'system') {
+    if (!instruction || isForInterpreter(instruction)) {
       return { start, instructions, entry: false, end: { kind: 'leave', at: offset } };
     }
     instructions.push(instruction);
@@ -165,7 +178,7 @@ export function findRegion(page: DataView, entry: number): Region {
       case 'leave': {
         // After the interpreter has done what is not translated.
         const skipped = inPage(block.end.at) && instructionAt(page, block.end.at);
-        if (skipped && skipped.row.action.kind === 'system' && !endsFlow(skipped)) {
+        if (skipped && isForInterpreter(skipped) && !endsFlow(skipped)) {
           visit(block.end.at + skipped.length, true);
         }
       }
