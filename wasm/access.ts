@@ -1,15 +1,42 @@
 // Loads and stores that miss the TLB: translation, PMP, RAM or a device, misaligned ones in pieces.
 // Guarantees that a store that faults has written nothing. Devices take aligned accesses only.
 import {
-  BUS_ERROR, FAULT, FAULT_TVAL, MSTATUS, PRIV, RAM_BASE, SET_MACHINE, SET_SUPERVISOR, SET_SUPERVISOR_SUM, SET_USER,
-  STAT_TLB_MISSES, TLB_FETCH, TLB_WRITE,
+  BUS_ERROR,
+  FAULT,
+  FAULT_TVAL,
+  MSTATUS,
+  PRIV,
+  RAM_BASE,
+  SET_MACHINE,
+  SET_SUPERVISOR,
+  SET_SUPERVISOR_SUM,
+  SET_USER,
+  STAT_TLB_MISSES,
+  TLB_FETCH,
+  TLB_WRITE,
 } from './generated/layout';
 import {
-  CAUSE_LOAD_MISALIGNED, CAUSE_LOAD_PAGE, CAUSE_STORE_ACCESS, CAUSE_STORE_PAGE, fault, faulted, look, MACHINE, MSTATUS_SUM, USER,
+  CAUSE_LOAD_MISALIGNED,
+  CAUSE_LOAD_PAGE,
+  CAUSE_STORE_ACCESS,
+  CAUSE_STORE_PAGE,
+  fault,
+  faulted,
+  look,
+  MACHINE,
+  MSTATUS_SUM,
+  USER,
 } from './hart';
 import { mmio_load, mmio_load64, mmio_store, mmio_store64 } from './host';
 import {
-  accessFault, effectivePrivilege, isRam, LOAD, NOWHERE, ramAt, STORE, translateFor,
+  accessFault,
+  effectivePrivilege,
+  isRam,
+  LOAD,
+  NOWHERE,
+  ramAt,
+  STORE,
+  translateFor,
 } from './mmu';
 import { noteStore, pageFlags } from './pages';
 import { pmpAllows, pmpAllowsPage } from './pmp';

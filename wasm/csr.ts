@@ -1,18 +1,74 @@
 // Control and status registers: what exists, who may access it, which bits are writable
 // (privileged ISA, 'Control and Status Registers (CSRs)'; unprivileged ISA 'Zicsr', 'F').
 import {
-  FFLAGS, FRM, HARTID, HARTS_OFFSET, HART_STRIDE, INSTRET, MCAUSE, MCOUNTEREN, MCOUNTINHIBIT,
-  MCYCLE_OFFSET, MEDELEG, MENVCFG, MEPC, MIDELEG, MIE, MINSTRET_OFFSET, MIP, MISA, MSCRATCH, MSTATUS,
-  MTVAL, MTVEC, PMPADDR, PMPCFG, PRIV, SATP, SCAUSE, SCOUNTEREN, SENVCFG, SEPC, SSCRATCH, STIMECMP,
-  STVAL, STVEC, X,
+  FFLAGS,
+  FRM,
+  HARTID,
+  HARTS_OFFSET,
+  HART_STRIDE,
+  INSTRET,
+  MCAUSE,
+  MCOUNTEREN,
+  MCOUNTINHIBIT,
+  MCYCLE_OFFSET,
+  MEDELEG,
+  MENVCFG,
+  MEPC,
+  MIDELEG,
+  MIE,
+  MINSTRET_OFFSET,
+  MIP,
+  MISA,
+  MSCRATCH,
+  MSTATUS,
+  MTVAL,
+  MTVEC,
+  PMPADDR,
+  PMPCFG,
+  PRIV,
+  SATP,
+  SCAUSE,
+  SCOUNTEREN,
+  SENVCFG,
+  SEPC,
+  SSCRATCH,
+  STIMECMP,
+  STVAL,
+  STVEC,
+  X,
 } from './generated/layout';
 import { NEXT_FAST, NEXT_OUTER, TRAPPED } from './events';
 import { readFflags, writeFflags } from './float';
 import {
-  dirtyFloat, ENVCFG_CBCFE, ENVCFG_CBIE, ENVCFG_CBZE, floatOn, IP_SEIP, IP_SSIP, IP_STIP, MACHINE,
-  MENVCFG_ADUE, MENVCFG_FIOM, MENVCFG_STCE, MSTATUS_FS, MSTATUS_MIE, MSTATUS_MPIE, MSTATUS_MPP,
-  MSTATUS_MPRV, MSTATUS_MXR, MSTATUS_SD, MSTATUS_SIE, MSTATUS_SPIE, MSTATUS_SPP, MSTATUS_SUM,
-  MSTATUS_SXL, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW, MSTATUS_UXL, SUPERVISOR,
+  dirtyFloat,
+  ENVCFG_CBCFE,
+  ENVCFG_CBIE,
+  ENVCFG_CBZE,
+  floatOn,
+  IP_SEIP,
+  IP_SSIP,
+  IP_STIP,
+  MACHINE,
+  MENVCFG_ADUE,
+  MENVCFG_FIOM,
+  MENVCFG_STCE,
+  MSTATUS_FS,
+  MSTATUS_MIE,
+  MSTATUS_MPIE,
+  MSTATUS_MPP,
+  MSTATUS_MPRV,
+  MSTATUS_MXR,
+  MSTATUS_SD,
+  MSTATUS_SIE,
+  MSTATUS_SPIE,
+  MSTATUS_SPP,
+  MSTATUS_SUM,
+  MSTATUS_SXL,
+  MSTATUS_TSR,
+  MSTATUS_TVM,
+  MSTATUS_TW,
+  MSTATUS_UXL,
+  SUPERVISOR,
 } from './hart';
 import { time } from './host';
 import { PMP_ENTRIES, pmpConfig } from './pmp';
@@ -151,7 +207,8 @@ function read(h: usize, csr: u32): u64 {
       return load<u64>(h, PMPCFG + 8);
     default:
   }
-  if (csr >= 0x3b0 && csr < 0x3b0 + PMP_ENTRIES) return load<u64>(h + ((csr - 0x3b0) << 3), PMPADDR);
+  if (csr >= 0x3b0 && csr < 0x3b0 + PMP_ENTRIES)
+    return load<u64>(h + ((csr - 0x3b0) << 3), PMPADDR);
   // hpmcounter, mhpmcounter, mhpmevent 3 to 31: Zihpm's counters, read-only zero.
   if (csr >= 0xc03 && csr <= 0xc1f) return counterEnabled(h, csr & 31) ? 0 : refuse();
   if ((csr >= 0xb03 && csr <= 0xb1f) || (csr >= 0x323 && csr <= 0x33f)) return 0;
@@ -163,7 +220,8 @@ function writeStatus(h: usize, value: u64, mask: u64): void {
   let status = (old & ~mask) | (value & mask);
   if (mask & MSTATUS_MIE) {
     // MPP is WARL: 2 is no mode, the old one stays.
-    if ((value & MSTATUS_MPP) != <u64>2 << 11) status = (status & ~MSTATUS_MPP) | (value & MSTATUS_MPP);
+    if ((value & MSTATUS_MPP) != (<u64>2) << 11)
+      status = (status & ~MSTATUS_MPP) | (value & MSTATUS_MPP);
   }
   store<u64>(h, status, MSTATUS);
   if ((old ^ status) & MSTATUS_MXR) flushAll(h);
@@ -339,7 +397,7 @@ function write(h: usize, csr: u32, value: u64): void {
 function writeEnvironment(h: usize, field: usize, value: u64, more: u64): void {
   let next = value & (MENVCFG_FIOM | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE | more);
   // CBIE = 2 is reserved: the old one stays.
-  if ((next & ENVCFG_CBIE) == <u64>2 << 4) {
+  if ((next & ENVCFG_CBIE) == (<u64>2) << 4) {
     next = (next & ~ENVCFG_CBIE) | (load<u64>(h + field) & ENVCFG_CBIE);
   }
   if (field == MENVCFG && ((load<u64>(h, MENVCFG) ^ next) & (MENVCFG_ADUE | MENVCFG_STCE)) != 0) {

@@ -1,9 +1,22 @@
 // Fetching and decoding: gives the interpreter the decode page of an address, decodes instructions
 // where they are first met, and keeps decode pages within their budget.
 import {
-  BORROWED, DECODE_FREE, DECODE_MAP_OFFSET, DECODE_NEXT, DECODE_PAGE_END, DECODE_PAGE_RAM, DECODE_PAGE_SIZE,
-  DECODE_PAGES, FLAG_CODE, OP_CROSS, OP_LOOKUP, PC, RAM_BASE,
-  RAM_OFFSET, STAT_DECODED, STAT_TLB_MISSES,
+  BORROWED,
+  DECODE_FREE,
+  DECODE_MAP_OFFSET,
+  DECODE_NEXT,
+  DECODE_PAGE_END,
+  DECODE_PAGE_RAM,
+  DECODE_PAGE_SIZE,
+  DECODE_PAGES,
+  FLAG_CODE,
+  OP_CROSS,
+  OP_LOOKUP,
+  PC,
+  RAM_BASE,
+  RAM_OFFSET,
+  STAT_DECODED,
+  STAT_TLB_MISSES,
 } from './generated/layout';
 import { decodeLong, decodeShort } from './generated/decoder';
 import { accessFault, effectivePrivilege, FETCH, isRam, NOWHERE, ramAt, translateFor } from './mmu';
@@ -89,7 +102,7 @@ export function decodeAt(h: usize, base: u64, page: usize, slot: usize): void {
     store<u32>(slot, half, 4);
     store<u32>(slot, OP_CROSS);
   } else {
-    decodeLong(slot, half | (<u32>load<u16>(at, 2) << 16));
+    decodeLong(slot, half | ((<u32>load<u16>(at, 2)) << 16));
   }
 }
 
@@ -113,7 +126,7 @@ export function redecode(h: usize, page: usize, slot: usize): usize {
   const half: u32 = load<u16>(at);
   const borrowed = borrow(h, offset);
   if ((half & 3) != 3) decodeShort(borrowed, half);
-  else decodeLong(borrowed, half | (<u32>load<u16>(at, 2) << 16));
+  else decodeLong(borrowed, half | ((<u32>load<u16>(at, 2)) << 16));
   return decodePageAt(0);
 }
 
@@ -130,7 +143,7 @@ export function crossPage(h: usize, base: u64, slot: usize): usize {
     return 0;
   }
   const borrowed = borrow(h, 0xffe);
-  decodeLong(borrowed, load<u32>(slot, 4) | (<u32>load<u16>(ramAt(physical)) << 16));
+  decodeLong(borrowed, load<u32>(slot, 4) | ((<u32>load<u16>(ramAt(physical))) << 16));
   return decodePageAt(0);
 }
 
@@ -143,5 +156,5 @@ export function instructionBits(h: usize): u64 {
   if ((half & 3) != 3) return half;
   const next = translateFor(h, pc + 2, FETCH);
   if (next == NOWHERE || !isRam(h, next, 2)) return half;
-  return <u64>(half | (<u32>load<u16>(ramAt(next)) << 16));
+  return <u64>(half | ((<u32>load<u16>(ramAt(next))) << 16));
 }

@@ -1,10 +1,5 @@
 // Which code is hot: counts jumps to each decoded instruction, and tells the translator.
-import {
-  DECODE_PAGE_RAM,
-  HEAT_MASK,
-  HEAT_OFFSET,
-  HEAT_THRESHOLD,
-} from './generated/layout';
+import { DECODE_PAGE_RAM, HEAT_MASK, HEAT_OFFSET, HEAT_THRESHOLD } from './generated/layout';
 import { hot } from './host';
 import { decodePageAt } from './pages';
 

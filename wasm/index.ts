@@ -1,8 +1,17 @@
 // The CPU core's exports (src/core/core.ts, CoreExports). All state is in the VM's memory, at the
 // places that src/core/layout.ts names, save what is recomputed from it.
 import {
-  EVENT, FAULT, HARTID,
-  HEAT_THRESHOLD, HARTS_OFFSET, HART_STRIDE, PRIV, RAM_SIZE, RES_ADDR, STIMECMP, TLB_OFFSET,
+  EVENT,
+  FAULT,
+  HARTID,
+  HEAT_THRESHOLD,
+  HARTS_OFFSET,
+  HART_STRIDE,
+  PRIV,
+  RAM_SIZE,
+  RES_ADDR,
+  STIMECMP,
+  TLB_OFFSET,
 } from './generated/layout';
 import { resetDecodeCache } from './fetch';
 import { MACHINE } from './hart';

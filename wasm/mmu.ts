@@ -1,13 +1,22 @@
 // Address translation: Sv39 and Sv48 with Svnapot and Svadu, and the rules of who may access what
 // (privileged ISA, 'Supervisor-Level ISA', §Virtual Address Translation Process). Gives a physical
 // address or notes a fault. Page tables are read and written in RAM only.
+import { MENVCFG, MSTATUS, PRIV, RAM_BASE, RAM_OFFSET, RAM_SIZE, SATP } from './generated/layout';
 import {
-  MENVCFG, MSTATUS, PRIV, RAM_BASE, RAM_OFFSET, RAM_SIZE, SATP,
-} from './generated/layout';
-import {
-  CAUSE_FETCH_ACCESS, CAUSE_FETCH_PAGE, CAUSE_LOAD_ACCESS, CAUSE_LOAD_PAGE, CAUSE_STORE_ACCESS,
-  CAUSE_STORE_PAGE, fault, MACHINE, MENVCFG_ADUE, MSTATUS_MPRV, MSTATUS_MXR, MSTATUS_SUM,
-  SUPERVISOR, USER,
+  CAUSE_FETCH_ACCESS,
+  CAUSE_FETCH_PAGE,
+  CAUSE_LOAD_ACCESS,
+  CAUSE_LOAD_PAGE,
+  CAUSE_STORE_ACCESS,
+  CAUSE_STORE_PAGE,
+  fault,
+  MACHINE,
+  MENVCFG_ADUE,
+  MSTATUS_MPRV,
+  MSTATUS_MXR,
+  MSTATUS_SUM,
+  SUPERVISOR,
+  USER,
 } from './hart';
 import { noteStore } from './pages';
 import { pmpAllows } from './pmp';
@@ -59,13 +68,15 @@ export function ramAt(physical: u64): usize {
 }
 
 function pageFault(h: usize, access: u32, address: u64): u64 {
-  const cause = access == FETCH ? CAUSE_FETCH_PAGE : access == STORE ? CAUSE_STORE_PAGE : CAUSE_LOAD_PAGE;
+  const cause =
+    access == FETCH ? CAUSE_FETCH_PAGE : access == STORE ? CAUSE_STORE_PAGE : CAUSE_LOAD_PAGE;
   fault(h, cause, address);
   return NOWHERE;
 }
 
 export function accessFault(h: usize, access: u32, address: u64): u64 {
-  const cause = access == FETCH ? CAUSE_FETCH_ACCESS : access == STORE ? CAUSE_STORE_ACCESS : CAUSE_LOAD_ACCESS;
+  const cause =
+    access == FETCH ? CAUSE_FETCH_ACCESS : access == STORE ? CAUSE_STORE_ACCESS : CAUSE_LOAD_ACCESS;
   fault(h, cause, address);
   return NOWHERE;
 }
@@ -79,7 +90,7 @@ export function translateFor(h: usize, address: u64, access: u32): u64 {
   const levels: i32 = mode == 8 ? 3 : 4;
   // Bits above the top one must equal it.
   const unused = 64 - (12 + 9 * levels);
-  if (<u64>((<i64>(address << unused)) >> unused) != address) return pageFault(h, access, address);
+  if (<u64>(<i64>(address << unused) >> unused) != address) return pageFault(h, access, address);
 
   const status = load<u64>(h, MSTATUS);
   let table = (satp & PPN_MASK) << 12;
@@ -117,7 +128,7 @@ export function translateFor(h: usize, address: u64, access: u32): u64 {
       // Svnapot: 64 KiB, of level 0 only.
       if (level != 0 || (ppn & 15) != 8) return pageFault(h, access, address);
       offsetBits = 16;
-    } else if ((ppn & ((<u64>1 << (9 * level)) - 1)) != 0) {
+    } else if ((ppn & (((<u64>1) << (9 * level)) - 1)) != 0) {
       return pageFault(h, access, address);
     }
     const needed = access == STORE ? PTE_A | PTE_D : PTE_A;
@@ -132,7 +143,7 @@ export function translateFor(h: usize, address: u64, access: u32): u64 {
       noteStore(h, <u32>(at - RAM_BASE), 8);
     }
     if (offsetBits > 12) noteSuperpage(h, address);
-    const offsetMask = (<u64>1 << offsetBits) - 1;
+    const offsetMask = ((<u64>1) << offsetBits) - 1;
     return ((ppn << 12) & ~offsetMask) | (address & offsetMask);
   }
   return pageFault(h, access, address);

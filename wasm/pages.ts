@@ -1,9 +1,20 @@
 // Pages of RAM that are more than bytes: what must happen when one of them is written, by the hart
 // or by the host. The flags are PageFlag of src/core/layout.ts.
 import {
-  DECODE_FREE, DECODE_MAP_OFFSET, DECODE_PAGE_END, DECODE_PAGES_OFFSET, DECODE_PAGE_SIZE,
+  DECODE_FREE,
+  DECODE_MAP_OFFSET,
+  DECODE_PAGE_END,
+  DECODE_PAGES_OFFSET,
+  DECODE_PAGE_SIZE,
   DECODE_PAGE_REGIONS,
-  DECODE_PAGE_STORES, FLAG_CLEAN, FLAG_CODE, FLAG_WATCH, OP_TRANSLATED, PAGE_FLAGS_OFFSET, RAM_BASE, WATCH_ADDR,
+  DECODE_PAGE_STORES,
+  FLAG_CLEAN,
+  FLAG_CODE,
+  FLAG_WATCH,
+  OP_TRANSLATED,
+  PAGE_FLAGS_OFFSET,
+  RAM_BASE,
+  WATCH_ADDR,
   WATCH_HIT,
 } from './generated/layout';
 import { look } from './hart';
@@ -82,7 +93,7 @@ function forget(h: usize, ramOffset: u32, size: u32): void {
   const offset = ramOffset & 0xfff;
   // The instruction before may reach into the first halfword.
   let slot = page + (((offset & 0xffe) - (offset > 1 ? 2 : 0)) << 2);
-  const end = page + min<usize>((offset + size + 1) >>> 1 << 3, DECODE_PAGE_END);
+  const end = page + min<usize>(((offset + size + 1) >>> 1) << 3, DECODE_PAGE_END);
   for (; slot < end; slot += 8) store<u64>(slot, 0);
 }
 

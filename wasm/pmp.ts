@@ -48,7 +48,10 @@ export function pmpAllows(h: usize, physical: u64, size: u64, access: u32, priv:
     const from = rangeStart(h, entry);
     const to = rangeLast(h, entry);
     // An empty top-of-range entry matches nothing.
-    if (((config >> 3) & 3) == 1 && addressOf(h, entry) <= (entry == 0 ? 0 : addressOf(h, entry - 1))) {
+    if (
+      ((config >> 3) & 3) == 1 &&
+      addressOf(h, entry) <= (entry == 0 ? 0 : addressOf(h, entry - 1))
+    ) {
       continue;
     }
     if (last < from || physical > to) continue;

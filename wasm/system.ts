@@ -2,14 +2,40 @@
 // unprivileged ISA 'CMO', 'Zawrs'). Each helper gets the decoded slot's word and immediate, finds
 // the hart's pc set, and returns what the interpreter does next (events.ts).
 import {
-  EVENT, MENVCFG, MEPC, MSTATUS, PC, PRIV, RAM_BASE, SBI, SENVCFG, SEPC, WAITING, X,
+  EVENT,
+  MENVCFG,
+  MEPC,
+  MSTATUS,
+  PC,
+  PRIV,
+  RAM_BASE,
+  SBI,
+  SENVCFG,
+  SEPC,
+  WAITING,
+  X,
 } from './generated/layout';
 import { resolveBlock } from './access';
 import { EVENT_SBI, JUMPED, NEXT_FAST, NEXT_OUTER, TRAPPED } from './events';
 import {
-  CAUSE_BREAKPOINT, CAUSE_ECALL_U, ENVCFG_CBCFE, ENVCFG_CBIE, ENVCFG_CBZE, MACHINE, MSTATUS_MIE,
-  MSTATUS_MPIE, MSTATUS_MPP, MSTATUS_MPRV, MSTATUS_SIE, MSTATUS_SPIE, MSTATUS_SPP, MSTATUS_TSR,
-  MSTATUS_TVM, MSTATUS_TW, SUPERVISOR, USER,
+  CAUSE_BREAKPOINT,
+  CAUSE_ECALL_U,
+  ENVCFG_CBCFE,
+  ENVCFG_CBIE,
+  ENVCFG_CBZE,
+  MACHINE,
+  MSTATUS_MIE,
+  MSTATUS_MPIE,
+  MSTATUS_MPP,
+  MSTATUS_MPRV,
+  MSTATUS_SIE,
+  MSTATUS_SPIE,
+  MSTATUS_SPP,
+  MSTATUS_TSR,
+  MSTATUS_TVM,
+  MSTATUS_TW,
+  SUPERVISOR,
+  USER,
 } from './hart';
 import { NOWHERE, ramAt } from './mmu';
 import { noteStore } from './pages';

@@ -1,7 +1,16 @@
 // The TLBs' bookkeeping: fill, flush all, flush a page. What lies where: src/core/layout.ts.
 import {
-  RAM_OFFSET, TLB_ENTRIES, TLB_ENTRY, TLB_INDEX, TLB_OFFSET, TLB_SETS, TLB_SET_SIZE, TLB_SIZE,
-  TLB_WRITE, SUPER_LOW, SUPER_HIGH,
+  RAM_OFFSET,
+  TLB_ENTRIES,
+  TLB_ENTRY,
+  TLB_INDEX,
+  TLB_OFFSET,
+  TLB_SETS,
+  TLB_SET_SIZE,
+  TLB_SIZE,
+  TLB_WRITE,
+  SUPER_LOW,
+  SUPER_HIGH,
 } from './generated/layout';
 
 // @ts-ignore: decorator

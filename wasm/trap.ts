@@ -1,13 +1,43 @@
 // Traps and returns from them, and which interrupts are pending (privileged ISA, 'Machine-Level
 // ISA' §Machine Trap Delegation, §Machine Interrupt Registers; 'Supervisor-Level ISA').
 import {
-  EXT_PENDING, FAULT, FAULT_TVAL, INSTRET, MCAUSE, MEDELEG, MENVCFG, MEPC, MIDELEG, MIE, MIP, MSTATUS,
-  MTVAL, MTVEC, PC, PRIV, SCAUSE, SEPC, STAT_INTERRUPTS, STAT_TRAPS, STIMECMP, STVAL, STVEC,
+  EXT_PENDING,
+  FAULT,
+  FAULT_TVAL,
+  INSTRET,
+  MCAUSE,
+  MEDELEG,
+  MENVCFG,
+  MEPC,
+  MIDELEG,
+  MIE,
+  MIP,
+  MSTATUS,
+  MTVAL,
+  MTVEC,
+  PC,
+  PRIV,
+  SCAUSE,
+  SEPC,
+  STAT_INTERRUPTS,
+  STAT_TRAPS,
+  STIMECMP,
+  STVAL,
+  STVEC,
 } from './generated/layout';
 import { instructionBits } from './fetch';
 import {
-  CAUSE_ILLEGAL, IP_STIP, MACHINE, MENVCFG_STCE, MSTATUS_MIE, MSTATUS_MPIE, MSTATUS_MPP, MSTATUS_SIE,
-  MSTATUS_SPIE, MSTATUS_SPP, SUPERVISOR,
+  CAUSE_ILLEGAL,
+  IP_STIP,
+  MACHINE,
+  MENVCFG_STCE,
+  MSTATUS_MIE,
+  MSTATUS_MPIE,
+  MSTATUS_MPP,
+  MSTATUS_SIE,
+  MSTATUS_SPIE,
+  MSTATUS_SPP,
+  SUPERVISOR,
 } from './hart';
 import { time } from './host';
 
@@ -72,7 +102,7 @@ function enter(h: usize, cause: u64, tval: u64): void {
     const enabled = (status & MSTATUS_MIE) != 0;
     status &= ~(MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP);
     if (enabled) status |= MSTATUS_MPIE;
-    status |= <u64>priv << 11;
+    status |= (<u64>priv) << 11;
     store<u32>(h, MACHINE, PRIV);
     vector = load<u64>(h, MTVEC);
   }

@@ -2,7 +2,7 @@
  * The CPU core as TypeScript sees it: creates the VM's memory, links the compiled core to the
  * machine's imports, and types its exports. Relies on `layout.ts` alone for what lies where.
  */
-import { memoryPages, RAM_MAX, type ExitReason } from './layout.ts';
+import { type ExitReason, memoryPages, RAM_MAX } from './layout.ts';
 
 /** What the machine gives to the core. Addresses are guest-physical, below 4 GiB, as i32. */
 export interface CoreHost {

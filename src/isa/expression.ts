@@ -28,7 +28,6 @@ export type UnaryOperator =
   | 'clz'
   | 'ctz'
   | 'popcnt'
-  | 'eqz'
   | 'wrap'
   | 'extend_s'
   | 'extend_u'
@@ -50,11 +49,7 @@ export type Expression =
   | { readonly kind: 'fbits'; readonly type: 'i64'; readonly operand: 'rs1' | 'rs2' }
   /** The immediate, sign-extended as its format says. */
   | { readonly kind: 'imm'; readonly type: 'i64' }
-  /** The number of register rs1, as in the immediate forms of CSR instructions. */
-  | { readonly kind: 'zimm'; readonly type: 'i64' }
   | { readonly kind: 'pc'; readonly type: 'i64' }
-  /** Address of the next instruction. */
-  | { readonly kind: 'next'; readonly type: 'i64' }
   /** The rounding mode in force: the instruction's, or frm where that says dynamic. */
   | { readonly kind: 'rm'; readonly type: 'i32' }
   | { readonly kind: 'const'; readonly type: ValueType; readonly value: bigint }
@@ -91,9 +86,7 @@ export type Expression =
 export const x1: Expression = { kind: 'x', type: 'i64', operand: 'rs1' };
 export const x2: Expression = { kind: 'x', type: 'i64', operand: 'rs2' };
 export const imm: Expression = { kind: 'imm', type: 'i64' };
-export const zimm: Expression = { kind: 'zimm', type: 'i64' };
 export const pc: Expression = { kind: 'pc', type: 'i64' };
-export const next: Expression = { kind: 'next', type: 'i64' };
 export const rm: Expression = { kind: 'rm', type: 'i32' };
 export const fbits1: Expression = { kind: 'fbits', type: 'i64', operand: 'rs1' };
 export const fbits2: Expression = { kind: 'fbits', type: 'i64', operand: 'rs2' };
@@ -161,7 +154,6 @@ function unary(operator: UnaryOperator, result?: ValueType) {
 export const clz = unary('clz');
 export const ctz = unary('ctz');
 export const popcnt = unary('popcnt');
-export const eqz = unary('eqz', 'i32');
 /** i64 to i32. */
 export const wrap = unary('wrap', 'i32');
 /** i32 to i64. */

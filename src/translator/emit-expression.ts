@@ -52,14 +52,8 @@ export function emitExpression(e: Expression, scope: Scope): void {
     case 'imm':
       code.i64(BigInt(operands.imm ?? 0));
       return;
-    case 'zimm':
-      code.i64(BigInt(operands.rs1 ?? 0));
-      return;
     case 'pc':
       code.get(scope.base).i64(BigInt(scope.offset)).op(Op.i64_add);
-      return;
-    case 'next':
-      code.get(scope.base).i64(BigInt(scope.next)).op(Op.i64_add);
       return;
     case 'rm':
       if (operands.rm === 7) code.get(scope.mode);
@@ -118,7 +112,13 @@ type Call = Extract<Expression, { kind: 'call' }>;
 
 function emitHelper(e: Call, scope: Scope): void {
   for (const arg of e.args) emitExpression(arg, scope);
-  scope.code.call(scope.helper(e.helper, e.args.map((arg) => arg.type), e.type));
+  scope.code.call(
+    scope.helper(
+      e.helper,
+      e.args.map((arg) => arg.type),
+      e.type,
+    ),
+  );
 }
 
 function emitCall(e: Call, scope: Scope): void {

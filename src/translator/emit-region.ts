@@ -7,9 +7,9 @@
  * instret are exact. The way out stores pc, or goes on with a tail call where the address has
  * translated code. At a fault the hart's state is that of the interpreter.
  */
-import type { Action, LoadKind, StoreSize } from '../isa/expression.ts';
-import type { ValueType } from '../isa/expression.ts';
+
 import { hartBase, hartOffset, TLB_INDEX, TLB_WRITE } from '../core/layout.ts';
+import type { Action, LoadKind, StoreSize, ValueType } from '../isa/expression.ts';
 import { OperationCode } from '../isa/table.ts';
 import { emitExpression, type Scope } from './emit-expression.ts';
 import { type Block, type Region, type RegionInstruction, successors } from './region.ts';
@@ -17,9 +17,9 @@ import {
   type Loop,
   members,
   planRegisters,
-  reads,
   type RegisterPlan,
   type Registers,
+  reads,
   unseenWrites,
   writes,
 } from './registers.ts';
@@ -98,7 +98,9 @@ const WRITES_ITSELF: ReadonlySet<string> = new Set(['atomic', 'system']);
 const NEXT_OUTER = 1;
 
 const isFloat = (instruction: RegionInstruction): boolean =>
-  instruction.row.extension === 'f' || instruction.row.extension === 'd' || instruction.row.float.size > 0;
+  instruction.row.extension === 'f' ||
+  instruction.row.extension === 'd' ||
+  instruction.row.float.size > 0;
 
 /** Emits `region`, whose entries are the blocks that say so. */
 export function emitRegion(region: Region, module: ModuleScope): EmittedRegion {
@@ -126,7 +128,7 @@ class RegionEmitter {
     this.#region = region;
     this.#module = module;
     this.#blocks = [...region.blocks.values()];
-    this.#blocks.forEach((block, i) => this.#node.set(block.start, i + 1));
+    for (const [i, block] of this.#blocks.entries()) this.#node.set(block.start, i + 1);
     const entries = this.#blocks.filter((block) => block.entry);
     this.#graph = graphOf([
       entries.map((block) => this.#nodeAt(block.start)),
@@ -170,9 +172,7 @@ class RegionEmitter {
       );
       longest.set(block.start, block.instructions.length + Math.max(0, ...after));
     }
-    return new Map(
-      [...checks].map((start) => [this.#nodeAt(start), longest.get(start) ?? 0]),
-    );
+    return new Map([...checks].map((start) => [this.#nodeAt(start), longest.get(start) ?? 0]));
   }
 
   emit(): EmittedRegion {
@@ -251,20 +251,32 @@ class RegionEmitter {
   #load(registers: Registers): void {
     const code = this.#code;
     for (const x of members(registers.x)) {
-      code.i32(0).memory(Op.i64_load, HART + hartOffset('x', x)).set(this.#x.get(x) ?? 0);
+      code
+        .i32(0)
+        .memory(Op.i64_load, HART + hartOffset('x', x))
+        .set(this.#x.get(x) ?? 0);
     }
     for (const f of members(registers.f)) {
-      code.i32(0).memory(Op.i64_load, HART + hartOffset('f', f)).set(this.#f.get(f) ?? 0);
+      code
+        .i32(0)
+        .memory(Op.i64_load, HART + hartOffset('f', f))
+        .set(this.#f.get(f) ?? 0);
     }
   }
 
   #store(registers: Registers): void {
     const code = this.#code;
     for (const x of members(registers.x)) {
-      code.i32(0).get(this.#x.get(x) ?? 0).memory(Op.i64_store, HART + hartOffset('x', x));
+      code
+        .i32(0)
+        .get(this.#x.get(x) ?? 0)
+        .memory(Op.i64_store, HART + hartOffset('x', x));
     }
     for (const f of members(registers.f)) {
-      code.i32(0).get(this.#f.get(f) ?? 0).memory(Op.i64_store, HART + hartOffset('f', f));
+      code
+        .i32(0)
+        .get(this.#f.get(f) ?? 0)
+        .memory(Op.i64_store, HART + hartOffset('f', f));
     }
   }
 
@@ -346,7 +358,10 @@ class RegionEmitter {
     }
     const most = Math.max(...reach.keys());
     const fallback = this.#depth(targets[0] ?? 0);
-    code.get(ENTRY).op(Op.br_table).u32(most + 1);
+    code
+      .get(ENTRY)
+      .op(Op.br_table)
+      .u32(most + 1);
     for (let value = 0; value <= most; value++) {
       const target = reach.get(value);
       code.u32(target === undefined ? fallback : this.#depth(target));
@@ -540,15 +555,26 @@ class RegionEmitter {
       this.#store({ x: x & ((1 << rd) | (1 << rs1)), f: 0 });
     }
     code.i32(0).get(BASE).i64(BigInt(offset)).op(Op.i64_add).memory(Op.i64_store, at('pc'));
-    code.i32(HART).i32((rd << 9) | (rs1 << 15)).i32(operands.imm ?? 0);
+    code
+      .i32(HART)
+      .i32((rd << 9) | (rs1 << 15))
+      .i32(operands.imm ?? 0);
     code.call(this.#module.helper(`sys_${helper}`, ['i32', 'i32', 'i32'], 'i32')).set(I32_TEMP);
     if (rd !== 0) this.#load({ x: 1 << rd, f: 0 });
     code.get(I32_TEMP).op(Op.if, Type.void);
     this.#labels.push('if');
     code.i32(0).i32(1).memory(Op.i32_store, at('event'));
     code.get(I32_TEMP).i32(NEXT_OUTER).op(Op.i32_eq, Op.if, Type.void);
-    code.get(BASE).i64(BigInt(offset + length)).op(Op.i64_add).set(TARGET);
-    code.get(N).i32(left - 1).op(Op.i32_add).set(N);
+    code
+      .get(BASE)
+      .i64(BigInt(offset + length))
+      .op(Op.i64_add)
+      .set(TARGET);
+    code
+      .get(N)
+      .i32(left - 1)
+      .op(Op.i32_add)
+      .set(N);
     code.op(Op.else);
     code.i32(0).memory(Op.i64_load, at('pc')).set(TARGET);
     code.get(N).i32(left).op(Op.i32_add).set(N);
@@ -567,7 +593,10 @@ class RegionEmitter {
     const code = this.#code;
     code.get(ADDRESS).i64(8n).op(Op.i64_shr_u, Op.i32_wrap_i64).i32(TLB_INDEX).op(Op.i32_and);
     code.get(TLB).op(Op.i32_add).tee(SLOT).memory(Op.i64_load, tlb);
-    code.get(ADDRESS).i64(PAGE_MASK | BigInt(size - 1)).op(Op.i64_and, Op.i64_eq);
+    code
+      .get(ADDRESS)
+      .i64(PAGE_MASK | BigInt(size - 1))
+      .op(Op.i64_and, Op.i64_eq);
   }
 
   /** The offset in the memory, after a TLB test that held. */
@@ -647,10 +676,21 @@ class RegionEmitter {
     // Linked: through the fetch TLB to the decode page, whose slot says where translated code is.
     code.get(SLOT).op(Op.if, Type.void);
     code.get(TARGET).i64(8n).op(Op.i64_shr_u, Op.i32_wrap_i64).i32(TLB_INDEX).op(Op.i32_and);
-    code.i32(0).memory(Op.i32_load, at('fetch_tlb')).op(Op.i32_add).tee(SLOT).memory(Op.i64_load, 0);
+    code
+      .i32(0)
+      .memory(Op.i32_load, at('fetch_tlb'))
+      .op(Op.i32_add)
+      .tee(SLOT)
+      .memory(Op.i64_load, 0);
     code.get(TARGET).i64(PAGE_MASK).op(Op.i64_and).tee(I64_TEMP).op(Op.i64_eq, Op.if, Type.void);
     code.get(SLOT).memory(Op.i32_load, 8);
-    code.get(TARGET).op(Op.i32_wrap_i64).i32(0xfff).op(Op.i32_and).i32(2).op(Op.i32_shl, Op.i32_add);
+    code
+      .get(TARGET)
+      .op(Op.i32_wrap_i64)
+      .i32(0xfff)
+      .op(Op.i32_and)
+      .i32(2)
+      .op(Op.i32_shl, Op.i32_add);
     code.tee(SLOT).memory(Op.i32_load, 0).i32(0x1ff).op(Op.i32_and);
     code.i32(OperationCode.Translated).op(Op.i32_eq, Op.if, Type.void);
     code.get(SLOT).memory(Op.i32_load, 4).tee(SITE).i32(0xff).op(Op.i32_and).get(I64_TEMP);

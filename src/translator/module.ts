@@ -2,8 +2,9 @@
  * Puts regions into one WebAssembly module: types, imports from the core, functions, exports
  * `r0`, `r1`, …. Modules cost tens of microseconds each, so a batch of regions shares one.
  */
-import type { ValueType } from '../isa/expression.ts';
+
 import { memoryPages } from '../core/layout.ts';
+import type { ValueType } from '../isa/expression.ts';
 import { type EmittedRegion, emitRegion, type ModuleScope } from './emit-region.ts';
 import type { Region } from './region.ts';
 import { Bytes, Type } from './wasm-writer.ts';
@@ -69,7 +70,10 @@ export function buildModule(regions: readonly Region[], shared: boolean): Region
   const code = new Bytes().u32(emitted.length);
   emitted.forEach(({ body }, i) => {
     functions.u32(regionType);
-    exports.text(`r${i}`).byte(Kind.function).u32(helpers.size + i);
+    exports
+      .text(`r${i}`)
+      .byte(Kind.function)
+      .u32(helpers.size + i);
     code.u32(body.length).append(body);
   });
 

@@ -98,7 +98,8 @@ function readBlock(page: DataView, start: number, stops: ReadonlySet<number>): B
   const instructions: RegionInstruction[] = [];
   let offset = start;
   for (;;) {
-    if (offset > 4094) return { start, instructions, entry: false, end: { kind: 'leave', at: offset } };
+    if (offset > 4094)
+      return { start, instructions, entry: false, end: { kind: 'leave', at: offset } };
     if (offset !== start && (stops.has(offset) || instructions.length >= BLOCK_INSTRUCTIONS)) {
       return { start, instructions, entry: false, end: { kind: 'goto', target: offset } };
     }

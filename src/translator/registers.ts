@@ -49,7 +49,11 @@ export function writes({ row, operands }: RegionInstruction): Registers {
 function observes({ row, operands }: RegionInstruction): boolean {
   const { kind } = row.action;
   return (
-    kind === 'load' || kind === 'store' || kind === 'atomic' || kind === 'system' || operands.rm === 7
+    kind === 'load' ||
+    kind === 'store' ||
+    kind === 'atomic' ||
+    kind === 'system' ||
+    operands.rm === 7
   );
 }
 

@@ -8,7 +8,11 @@ type Item =
   | { readonly kind: 'branch'; readonly label: number };
 
 /** Structures a graph, then follows it with a random walk; gives the nodes met. */
-function walk(successors: number[][], choose: (choices: number[]) => number, steps: number): number[] {
+function walk(
+  successors: number[][],
+  choose: (choices: number[]) => number,
+  steps: number,
+): number[] {
   const graph = graphOf(successors);
   makeReducible(graph);
   const stack: Item[][] = [[]];
@@ -110,7 +114,11 @@ describe('structured control flow from graphs', () => {
 
   it('follows a node that is its own successor', () => {
     expectWalks([[1], [1, 2], []]);
-    expectWalks([[1, 2], [1, 2], [2, 1]]);
+    expectWalks([
+      [1, 2],
+      [1, 2],
+      [2, 1],
+    ]);
   });
 
   it('follows random graphs, reducible or not', () => {

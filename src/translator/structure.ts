@@ -14,7 +14,11 @@ export interface Graph {
 }
 
 export function graphOf(successors: readonly (readonly number[])[]): Graph {
-  return { successors: successors.map((list) => [...list]), dispatchers: new Set(), via: new Map() };
+  return {
+    successors: successors.map((list) => [...list]),
+    dispatchers: new Set(),
+    via: new Map(),
+  };
 }
 
 /** Strongly connected components of the nodes in `within`. */
@@ -77,9 +81,7 @@ export function makeReducible(graph: Graph): void {
           const direct = list.filter((to) => targets.has(to));
           if (direct.length === 0) return;
           for (const to of direct) graph.via.set(`${from}>${to}`, header);
-          graph.successors[from] = [
-            ...new Set(list.map((to) => (targets.has(to) ? header : to))),
-          ];
+          graph.successors[from] = [...new Set(list.map((to) => (targets.has(to) ? header : to)))];
         });
         graph.successors.push([...entries]);
       }
@@ -117,7 +119,11 @@ export function reversePostorder(graph: Graph): number[] {
 }
 
 /** Reverse postorder numbers and immediate dominators (Cooper, Harvey, Kennedy). */
-function dominators(graph: Graph): { order: number[]; number: Map<number, number>; idom: Map<number, number> } {
+function dominators(graph: Graph): {
+  order: number[];
+  number: Map<number, number>;
+  idom: Map<number, number>;
+} {
   const order = reversePostorder(graph);
   const number = new Map(order.map((node, i) => [node, i]));
   const predecessors = new Map<number, number[]>(order.map((node) => [node, []]));

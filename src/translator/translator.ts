@@ -5,6 +5,7 @@
  * is spent. Relies on the core for decoding and for telling which pages lost their code.
  */
 import type { Core } from '../core/core.ts';
+import { HartView } from '../core/hart.ts';
 import {
   DECODE_MAP_OFFSET,
   DECODE_PAGE_REGIONS,
@@ -14,7 +15,6 @@ import {
   HEAT_OFFSET,
   RAM_OFFSET,
 } from '../core/layout.ts';
-import { HartView } from '../core/hart.ts';
 import { OperationCode } from '../isa/table.ts';
 import { buildModule } from './module.ts';
 import { findRegion, type Region } from './region.ts';

@@ -40,12 +40,8 @@ function print(e: Expression): string {
       return `load<i64>(h + ${REGISTER[e.operand]}, F)`;
     case 'imm':
       return '<i64>load<i32>(slot, 4)';
-    case 'zimm':
-      return '<i64>((w >>> 15) & 31)';
     case 'pc':
       return `<i64>${PC}`;
-    case 'next':
-      return `<i64>${NEXT}`;
     case 'rm':
       return 'mode';
     case 'const':
@@ -93,8 +89,6 @@ function print(e: Expression): string {
           return `<i64><i16>(${a})`;
         case 'extend32_s':
           return `<i64><i32>(${a})`;
-        case 'eqz':
-          return `((${a}) == 0)`;
         default:
           return `${e.operator}<${e.on}>(${a})`;
       }

@@ -1,6 +1,6 @@
 /** A: load-reserved, store-conditional and atomic memory operations (unprivileged ISA, 'A'). */
 import { atomic } from '../expression.ts';
-import { type Instruction, ORDER, Opcode, RD, rows, RS1, RS2, type Row } from '../instruction.ts';
+import { type Instruction, Opcode, ORDER, RD, type Row, RS1, RS2, rows } from '../instruction.ts';
 
 const operations: readonly (readonly [name: string, funct5: number])[] = [
   ['lr', 0x02],

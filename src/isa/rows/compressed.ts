@@ -4,8 +4,14 @@
  */
 import { nothing } from '../expression.ts';
 import {
-  compressed as c, type Encoding, type Fixed, type Instruction, type Operand, type OperandName,
-  rows, type Row,
+  compressed as c,
+  type Encoding,
+  type Fixed,
+  type Instruction,
+  type Operand,
+  type OperandName,
+  type Row,
+  rows,
 } from '../instruction.ts';
 
 const { low, high, imm } = c;

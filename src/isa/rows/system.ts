@@ -3,7 +3,17 @@
  * (unprivileged ISA 'Zicsr', 'Zihintpause', 'Zawrs', 'CMO'; privileged ISA 'Machine', 'Supervisor').
  */
 import { type Action, nothing, system } from '../expression.ts';
-import { CSR, IMM_PREFETCH, type Instruction, Opcode, RD, rows, RS1, RS2, type Row } from '../instruction.ts';
+import {
+  CSR,
+  IMM_PREFETCH,
+  type Instruction,
+  Opcode,
+  RD,
+  type Row,
+  RS1,
+  RS2,
+  rows,
+} from '../instruction.ts';
 
 function csr(name: string, f3: number, immediate: boolean): Row {
   return {
@@ -16,7 +26,11 @@ function csr(name: string, f3: number, immediate: boolean): Row {
   };
 }
 
-function whole(name: string, match: number, action: Action = system(name.replaceAll('.', '_'))): Row {
+function whole(
+  name: string,
+  match: number,
+  action: Action = system(name.replaceAll('.', '_')),
+): Row {
   return { name, mask: 0xffffffff, match, operands: [], syntax: '', action };
 }
 
