@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type CoreHost, createMemory, instantiateCore } from '../../src/core/core.ts';
 import { HartView } from '../../src/core/hart.ts';
 import { ExitReason, RAM_OFFSET } from '../../src/core/layout.ts';
+import { Translator, type TranslatorStats } from '../../src/translator/translator.ts';
 import { RAM_BASE, RAM_SIZE } from './layout.ts';
 
 const FINISHER = 0x10_0000;
@@ -19,16 +20,27 @@ export interface TargetRun {
   readonly instructions: number;
   /** The program wrote to the finisher before its budget was spent. */
   readonly ended: boolean;
+  readonly translator: TranslatorStats | undefined;
 }
+
+/** How the program is run: all interpreted, or everything translated at its first run. */
+export type Tier = 'interpreter' | 'translator';
 
 /** Starts in M-mode at the start of RAM and runs at most `budget` instructions. */
-export function createTarget(): (image: Uint8Array, budget?: number) => TargetRun {
+export function createTarget(
+  tier: Tier = 'interpreter',
+): (image: Uint8Array, budget?: number) => TargetRun {
   const path = fileURLToPath(new URL('../../build/core.wasm', import.meta.url));
   const module = new WebAssembly.Module(readFileSync(path));
-  return (image, budget = 2e9) => runOn(module, image, budget);
+  return (image, budget = 2e9) => runOn(module, image, budget, tier);
 }
 
-function runOn(module: WebAssembly.Module, image: Uint8Array, budget: number): TargetRun {
+function runOn(
+  module: WebAssembly.Module,
+  image: Uint8Array,
+  budget: number,
+  tier: Tier,
+): TargetRun {
   const memory = createMemory(RAM_SIZE, false);
   let finished = false;
   let ticks = 0;
@@ -50,9 +62,15 @@ function runOn(module: WebAssembly.Module, image: Uint8Array, budget: number): T
     mmio_store: (address) => answer(address),
     mmio_store64: (address) => answer(address),
     time: () => ++ticks,
+    hot: (ramOffset, offset) => translator?.hot(ramOffset >>> 0, offset),
+    code_dropped: (ramOffset) => translator?.dropped(ramOffset >>> 0),
   };
   const hart = new HartView(memory, 0);
   const core = instantiateCore(module, memory, host);
+  const translator =
+    tier === 'translator'
+      ? new Translator(core, false, () => 0, { threshold: 1, batch: 1 })
+      : undefined;
   const ram = new Uint8Array(memory.buffer, RAM_OFFSET, RAM_SIZE);
   ram.set(image);
   hart.setU32('ram_size', RAM_SIZE);
@@ -66,5 +84,5 @@ function runOn(module: WebAssembly.Module, image: Uint8Array, budget: number): T
     // Waiting with nothing that could come: the same as never ending.
     if (reason === ExitReason.Wfi) break;
   }
-  return { ram, instructions, ended: finished };
+  return { ram, instructions, ended: finished, translator: translator?.stats };
 }
