@@ -5,26 +5,16 @@
  */
 import type { Expression, ValueType } from '../isa/expression.ts';
 import type { OperandName } from '../isa/instruction.ts';
-import { type Code, Op, Type } from './wasm-writer.ts';
+import { type Frame, Local } from './frame.ts';
+import { Op, Type } from './wasm-writer.ts';
 
 /** Where an expression finds its surroundings. */
 export interface Scope {
-  readonly code: Code;
+  readonly frame: Frame;
   readonly operands: Readonly<Partial<Record<OperandName, number>>>;
   /** Page offsets of this instruction and the next one. */
   readonly offset: number;
   readonly next: number;
-  /** Locals. */
-  readonly base: number;
-  readonly mode: number;
-  readonly i64Temp: number;
-  readonly i32Temp: number;
-  x(register: number): number;
-  f(register: number): number;
-  /** Index of an imported helper with this signature. */
-  helper(name: string, parameters: readonly ValueType[], result: ValueType): number;
-  /** Index of the imported global that holds fflags. */
-  readonly fflags: number;
 }
 
 const OPERATORS: Readonly<Record<string, number>> = Op;
@@ -34,29 +24,30 @@ const COMPARISON = /^f(32|64)_(eq|lt|le)$/;
 const NX = 1;
 
 export function emitExpression(e: Expression, scope: Scope): void {
-  const { code, operands } = scope;
+  const { frame, operands } = scope;
+  const { code } = frame;
   switch (e.kind) {
     case 'x': {
       const register = operands[e.operand] ?? 0;
       if (register === 0) code.i64(0n);
-      else code.get(scope.x(register));
+      else code.get(frame.x(register));
       return;
     }
     case 'f':
-      code.get(scope.f(operands[e.operand] ?? 0));
+      code.get(frame.f(operands[e.operand] ?? 0));
       if (e.width === 32) emitUnbox(scope);
       return;
     case 'fbits':
-      code.get(scope.f(operands[e.operand] ?? 0));
+      code.get(frame.f(operands[e.operand] ?? 0));
       return;
     case 'imm':
       code.i64(BigInt(operands.imm ?? 0));
       return;
     case 'pc':
-      code.get(scope.base).i64(BigInt(scope.offset)).op(Op.i64_add);
+      frame.address(scope.offset);
       return;
     case 'rm':
-      if (operands.rm === 7) code.get(scope.mode);
+      if (operands.rm === 7) code.get(Local.mode);
       else code.i32(operands.rm ?? 0);
       return;
     case 'const':
@@ -103,17 +94,17 @@ function unaryOpcode(operator: string, on: ValueType): number {
 }
 
 /** Of the 64 bits on the stack: the binary32 in its box, or the canonical NaN. */
-function emitUnbox({ code, i64Temp }: Scope): void {
-  code.tee(i64Temp).op(Op.i32_wrap_i64).i32(0x7fc00000);
-  code.get(i64Temp).i64(32n).op(Op.i64_shr_u).i64(0xffffffffn).op(Op.i64_eq).op(Op.select);
+function emitUnbox({ frame: { code } }: Scope): void {
+  code.tee(Local.i64Temp).op(Op.i32_wrap_i64).i32(0x7fc00000);
+  code.get(Local.i64Temp).i64(32n).op(Op.i64_shr_u).i64(0xffffffffn).op(Op.i64_eq).op(Op.select);
 }
 
 type Call = Extract<Expression, { kind: 'call' }>;
 
 function emitHelper(e: Call, scope: Scope): void {
   for (const arg of e.args) emitExpression(arg, scope);
-  scope.code.call(
-    scope.helper(
+  scope.frame.code.call(
+    scope.frame.module.helper(
       e.helper,
       e.args.map((arg) => arg.type),
       e.type,
@@ -128,7 +119,7 @@ function emitCall(e: Call, scope: Scope): void {
   else if (comparison) emitComparison(e, comparison[1] === '64', comparison[2] ?? '', scope);
   else if (e.helper === 'i32_to_f64') {
     emitExpression(e.args[0] as Expression, scope);
-    scope.code.op(Op.i32_wrap_i64, Op.f64_convert_i32_s, Op.i64_reinterpret_f64);
+    scope.frame.code.op(Op.i32_wrap_i64, Op.f64_convert_i32_s, Op.i64_reinterpret_f64);
   } else emitHelper(e, scope);
 }
 
@@ -138,15 +129,16 @@ function emitCall(e: Call, scope: Scope): void {
  * rounding made normal may have been tiny.
  */
 function emitArithmetic(e: Call, double: boolean, operator: string, scope: Scope): void {
-  const { code, operands } = scope;
+  const { frame, operands } = scope;
+  const { code } = frame;
   const mode = operands.rm ?? 0;
   if (mode !== 7 && mode !== 0) {
     emitHelper(e, scope);
     return;
   }
   const result = double ? Type.i64 : Type.i32;
-  code.globalGet(scope.fflags).i32(NX).op(Op.i32_and);
-  if (mode === 7) code.get(scope.mode).op(Op.i32_eqz, Op.i32_and);
+  code.globalGet(frame.module.fflags).i32(NX).op(Op.i32_and);
+  if (mode === 7) code.get(Local.mode).op(Op.i32_eqz, Op.i32_and);
   code.op(Op.if, result);
   for (const arg of e.args.slice(0, -1)) {
     emitExpression(arg, scope);
@@ -154,13 +146,13 @@ function emitArithmetic(e: Call, double: boolean, operator: string, scope: Scope
   }
   code.op(OPERATORS[`${double ? 'f64' : 'f32'}_${operator}`] ?? Op.unreachable);
   if (double) {
-    code.op(Op.i64_reinterpret_f64).tee(scope.i64Temp);
+    code.op(Op.i64_reinterpret_f64).tee(Local.i64Temp);
     code.i64(52n).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(0x7ff).op(Op.i32_and);
-    code.i32(2).op(Op.i32_sub).i32(0x7fd).op(Op.i32_lt_u).op(Op.if, result).get(scope.i64Temp);
+    code.i32(2).op(Op.i32_sub).i32(0x7fd).op(Op.i32_lt_u).op(Op.if, result).get(Local.i64Temp);
   } else {
-    code.op(Op.i32_reinterpret_f32).tee(scope.i32Temp);
+    code.op(Op.i32_reinterpret_f32).tee(Local.i32Temp);
     code.i32(23).op(Op.i32_shr_u).i32(0xff).op(Op.i32_and);
-    code.i32(2).op(Op.i32_sub).i32(0xfd).op(Op.i32_lt_u).op(Op.if, result).get(scope.i32Temp);
+    code.i32(2).op(Op.i32_sub).i32(0xfd).op(Op.i32_lt_u).op(Op.if, result).get(Local.i32Temp);
   }
   code.op(Op.else);
   emitHelper(e, scope);
@@ -171,7 +163,7 @@ function emitArithmetic(e: Call, double: boolean, operator: string, scope: Scope
 
 /** Comparisons of numbers raise nothing: only those with a NaN go to the helper. */
 function emitComparison(e: Call, double: boolean, operator: string, scope: Scope): void {
-  const { code } = scope;
+  const { code } = scope.frame;
   const reinterpret = double ? Op.f64_reinterpret_i64 : Op.f32_reinterpret_i32;
   const prefix = double ? 'f64' : 'f32';
   const equal = OPERATORS[`${prefix}_eq`] ?? Op.unreachable;

@@ -5,7 +5,8 @@
 
 import { memoryPages } from '../core/layout.ts';
 import type { ValueType } from '../isa/expression.ts';
-import { type EmittedRegion, emitRegion, type ModuleScope } from './emit-region.ts';
+import { type EmittedRegion, emitRegion } from './emit-region.ts';
+import type { ModuleScope } from './frame.ts';
 import type { Region } from './region.ts';
 import { Bytes, Type } from './wasm-writer.ts';
 

@@ -13,9 +13,17 @@ export interface Registers {
   f: number;
 }
 
-export const NONE: Readonly<Registers> = { x: 0, f: 0 };
+const NONE: Readonly<Registers> = { x: 0, f: 0 };
 
-const union = (a: Registers, b: Registers): Registers => ({ x: a.x | b.x, f: a.f | b.f });
+export function union(a: Registers, b: Registers): Registers {
+  return { x: a.x | b.x, f: a.f | b.f };
+}
+
+/** The registers of `a` that are not in `b`. */
+export function without(a: Registers, b: Registers): Registers {
+  return { x: a.x & ~b.x, f: a.f & ~b.f };
+}
+
 const intersection = (a: Registers, b: Registers): Registers => ({ x: a.x & b.x, f: a.f & b.f });
 
 /** The numbers in a set. */
