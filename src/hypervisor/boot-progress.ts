@@ -22,12 +22,13 @@ export class BootProgress {
     // A shell's output is none of this file's business; a kernel that starts again is.
     if (this.stage === 'shell' && source === 'hvc') return false;
     const before = this.stage;
-    this.tail = (this.tail + this.decoder.decode(data, { stream: true })).slice(-TAIL);
+    const text = this.tail + this.decoder.decode(data, { stream: true });
+    this.tail = text.slice(-TAIL);
     if (this.stage === 'shell') {
-      if (!this.tail.includes('] Linux version ')) return false;
+      if (!text.includes('] Linux version ')) return false;
       this.restart();
     }
-    if (this.stage === 'kernel' && (source === 'hvc' || this.tail.includes('as init process'))) {
+    if (this.stage === 'kernel' && (source === 'hvc' || text.includes('as init process'))) {
       this.stage = 'init';
     }
     if (source === 'hvc' && PROMPT.test(this.tail.replace(ESCAPE_SEQUENCE, ''))) {

@@ -281,7 +281,7 @@ export class Vm {
   private progressed(): void {
     const { stage } = this.progress;
     this.update({ bootStage: stage });
-    if (stage === 'kernel') {
+    if (stage !== 'shell' && this.view.status === 'running') {
       // The guest rebooted by itself.
       this.update({ status: 'booting', startedAt: performance.now(), bootSeconds: undefined });
     }

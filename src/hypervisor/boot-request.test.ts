@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { parseBootRequest } from './boot-request.ts';
+
+const TEMPLATES = [
+  { name: 'micro', title: 'Micro', description: '', manifest: 'micro/manifest.json' },
+];
+const parse = (query: string) => parseBootRequest(query, TEMPLATES);
+
+describe('an address that boots', () => {
+  test.each([
+    ['?boot=micro', { template: 'micro', count: 1 }],
+    ['?boot=micro:3', { template: 'micro', count: 3 }],
+    ['?boot=micro:3&memory=128M', { template: 'micro', count: 3, memory: 128 << 20 }],
+    ['?memory=1G&boot=micro', { template: 'micro', count: 1, memory: 1 << 30 }],
+    ['?boot=micro&run=uname%20-a', { template: 'micro', count: 1, run: 'uname -a' }],
+    ['?boot=micro&run=a%26b%3D%22c%22', { template: 'micro', count: 1, run: 'a&b="c"' }],
+    ['?boot=micro&other=1', { template: 'micro', count: 1 }],
+  ])('%s', (query, request) => {
+    expect(parse(query)).toEqual({ kind: 'request', request });
+  });
+
+  test.each(['', '?', '?memory=128M', '?run=ls'])('%j asks for nothing', (query) => {
+    expect(parse(query)).toEqual({ kind: 'none' });
+  });
+
+  test.each([
+    ['?boot=', /names no template/],
+    ['?boot=debian', /no template “debian”/],
+    ['?boot=__proto__', /no template “__proto__”/],
+    ['?boot=micro:0', /no number of VMs/],
+    ['?boot=micro:-1', /no number of VMs/],
+    ['?boot=micro:1.5', /no number of VMs/],
+    ['?boot=micro:17', /give 1 to 16/],
+    ['?boot=micro:2:2', /no number of VMs/],
+    ['?boot=micro:', /no number of VMs/],
+    ['?boot=micro&memory=', /no size of memory/],
+    ['?boot=micro&memory=-5M', /no size of memory/],
+    ['?boot=micro&memory=3G', /at most 2 GB/],
+    ['?boot=micro&run=%20', /names no command/],
+    [`?boot=micro&run=${'x'.repeat(2000)}`, /longer than 1000/],
+    ['?boot=micro&boot=micro', /given more than once/],
+  ])('%s is refused with a sentence', (query, sentence) => {
+    const parsed = parse(query);
+    expect(parsed.kind).toBe('problems');
+    expect(parsed.kind === 'problems' && parsed.problems.join(' ')).toMatch(sentence);
+  });
+
+  test('all problems are told at once, and none repeats a long value in full', () => {
+    const parsed = parse(`?boot=${'y'.repeat(500)}:x&memory=z`);
+    if (parsed.kind !== 'problems') throw new Error('It was accepted.');
+    expect(parsed.problems).toHaveLength(3);
+    expect(Math.max(...parsed.problems.map((problem) => problem.length))).toBeLessThan(200);
+  });
+});
