@@ -115,12 +115,11 @@ export function selfModifying(random: Random, at: number, offset: number): Atom 
   return [...once(random.between(1, 99)), ...once(random.between(1, 99))];
 }
 
-function interrupt(random: Random, mode: Mode): Atom {
+function interrupt(random: Random, mode: Mode, line: bigint): Atom {
   const bit = scratch(random);
   const [enable, pending, status] = mode === 'm' ? [0x304, 0x344, 0x300] : [0x104, 0x144, 0x100];
-  const which = mode === 'm' ? random.pick([2, 2, 32, 512]) : 2;
   const set = [
-    word('addi', { rd: bit, rs1: 0, imm: which }),
+    word('addi', { rd: bit, rs1: 0, imm: Number(line) }),
     word('csrrs', { rd: 0, rs1: bit, imm: enable }),
     word('csrrs', { rd: scratch(random, bit), rs1: bit, imm: pending }),
   ];
@@ -130,7 +129,7 @@ function interrupt(random: Random, mode: Mode): Atom {
   return [...set, on, off, clear];
 }
 
-export function controlAtom(random: Random, mode: Mode): Atom {
+export function controlAtom(random: Random, mode: Mode, line: bigint): Atom {
   switch (
     random.weighted([
       [6, 'branch'],
@@ -153,7 +152,7 @@ export function controlAtom(random: Random, mode: Mode): Atom {
     case 'return':
       return trapReturn(random, mode);
     case 'interrupt':
-      return interrupt(random, mode);
+      return interrupt(random, mode, line);
     default:
       return [
         random.pick([

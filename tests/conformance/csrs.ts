@@ -24,11 +24,11 @@ const MSTATUS = {
 } as const;
 export { MSTATUS };
 
+/** Interrupts of a supervisor that software raises, as bits of mip. */
+export const LINES = { software: 2n, timer: 32n, external: 512n } as const;
+
+const NEVER = (1n << 64n) - 1n;
 const any = integer;
-const oneOf =
-  (...values: bigint[]) =>
-  (random: Random) =>
-    random.pick(values);
 const within = (mask: bigint) => (random: Random) =>
   random.chance(0.5) ? random.u64() & mask : integer(random) & mask;
 
@@ -36,8 +36,13 @@ const within = (mask: bigint) => (random: Random) =>
 const status = within(Object.values(MSTATUS).reduce((all, bit) => all | bit, 0n));
 /** CY, TM and IR: the other counters are read-only zero here and real in QEMU. */
 const counters = within(7n);
-/** Software's own bits: the others are lines of devices. */
-const pending = within((1n << 1n) | (1n << 5n) | (1n << 9n));
+/**
+ * Software's own bit of mip, one in a block: of several QEMU 10 takes the lowest number first, not
+ * as privileged ISA, 'Machine Interrupt Registers', orders them (SEI before SSI before STI).
+ */
+const pending = (random: Random, line: bigint) => within(line)(random);
+/** Even: QEMU 10 keeps bit 0, which is always zero (privileged ISA, 'Machine Exception PC'). */
+const programCounter = within(~1n & 0xffff_ffff_ffff_ffffn);
 
 /** Local interrupts of S and M. QEMU also holds bits of extensions that are off. */
 const interrupts = within(0xaaan);
@@ -69,15 +74,22 @@ function translation(random: Random): bigint {
 export interface CsrUse {
   readonly number: number;
   /** Undefined: written values are not compared, so nothing is written. */
-  readonly value: ((random: Random) => bigint) | undefined;
+  readonly value: ((random: Random, line: bigint) => bigint) | undefined;
   /** Its value may be compared. */
   readonly readable: boolean;
+  /** Single bits of it may be set and cleared. */
+  readonly bitwise: boolean;
 }
 
 function use(name: string, value: CsrUse['value'], readable = true): CsrUse {
   const number = CSR_NUMBERS.get(name);
   if (number === undefined) throw new Error(`There is no CSR ${name}.`);
-  return { number, value, readable };
+  return { number, value, readable, bitwise: true };
+}
+
+/** A CSR in which single bits, set or cleared, would give reserved combinations. */
+function whole(name: string, value: CsrUse['value']): CsrUse {
+  return { ...use(name, value), bitwise: false };
 }
 
 /** For blocks in U-mode, and in every other mode too. */
@@ -98,13 +110,15 @@ export const SUPERVISOR_CSRS: readonly CsrUse[] = [
   use('sie', interrupts),
   use('sip', pending),
   use('scounteren', counters),
-  use('senvcfg', environment(0n)),
+  whole('senvcfg', environment(0n)),
   use('sscratch', any),
-  use('sepc', any),
+  use('sepc', programCounter),
   use('scause', within((1n << 63n) | 0x3fn)),
   use('stval', any),
   // Far in the past or never: the clocks differ.
-  use('stimecmp', oneOf(0n, (1n << 64n) - 1n, 1n << 62n)),
+  use('stimecmp', (random, line) =>
+    line === LINES.timer ? random.pick([0n, NEVER, 1n << 62n]) : random.pick([NEVER, 1n << 62n]),
+  ),
 ];
 
 /** mtvec is left out: it leads to the harness. */
@@ -119,16 +133,17 @@ export const MACHINE_CSRS: readonly CsrUse[] = [
   use('mip', pending),
   use('mcounteren', counters),
   // ADUE and STCE too.
-  use('menvcfg', environment(5n << 61n)),
-  use('mcountinhibit', within(5n)),
+  whole('menvcfg', environment(5n << 61n)),
+  // Its bits are optional; QEMU has some, this machine none.
+  use('mcountinhibit', undefined),
   use('mscratch', any),
-  use('mepc', any),
+  use('mepc', programCounter),
   use('mcause', within((1n << 63n) | 0x3fn)),
   use('mtval', any),
   use('satp', translation),
   use('stvec', any),
-  use('pmpcfg0', protections),
-  use('pmpcfg2', protections),
+  whole('pmpcfg0', protections),
+  whole('pmpcfg2', protections),
   use('pmpaddr1', protectedAddress),
   use('pmpaddr2', protectedAddress),
   use('pmpaddr3', protectedAddress),

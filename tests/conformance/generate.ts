@@ -5,21 +5,20 @@
 import { decode } from '../../src/isa/codec.ts';
 import type { Atom, BlockCsrs, TestBlock } from './block.ts';
 import { controlAtom, type Mode, selfModifying } from './control.ts';
-import { isUnknownCsr, MACHINE_CSRS, MSTATUS, SUPERVISOR_CSRS, USER_CSRS } from './csrs.ts';
+import { isUnknownCsr, LINES, MACHINE_CSRS, MSTATUS, SUPERVISOR_CSRS, USER_CSRS } from './csrs.ts';
 import {
   floatRows,
   integerRows,
   KEPT,
   keepsRegisters,
   randomOf,
-  row,
   scratch,
   word,
 } from './instructions.ts';
-import { POOL, POOL_PAGES, POOL_END, RESULTS, ROOT39, ROOT48, STUB, TABLES_END, Virtual } from './layout.ts';
+import { POOL, POOL_PAGES, ROOT39, ROOT48, STUB, TABLES_END, Virtual } from './layout.ts';
 import { memoryAtom, type Pointer, pointers } from './memory.ts';
 import { Random } from './random.ts';
-import { boundary, NOWHERE, pageTables } from './translation.ts';
+import { boundary, pageTables } from './translation.ts';
 import { floating, integer } from './values.ts';
 
 /** What the oracle lacks: an extension's name, as in the table. */
@@ -41,20 +40,34 @@ interface Draft {
   ptes: bigint[] | undefined;
   patches: [number, bigint][];
   pointers: Pointer[];
+  /** The one interrupt that the block raises, as a bit of mip. */
+  line: bigint;
+  /**
+   * Accesses are aligned: where PMP has small regions it is the implementation's choice into which
+   * accesses a misaligned one falls apart (privileged ISA, 'Physical Memory Protection').
+   */
+  aligned: boolean;
   /** Instructions that go before each access to memory. */
   beforeAccess: Atom;
 }
 
-const hasExtension = (options: GeneratorOptions) => (from: { extension: string }) =>
-  !options.without.has(from.extension);
 
-function rowsFor(options: GeneratorOptions) {
-  const fits = hasExtension(options);
-  return { integer: integerRows.filter(fits), float: floatRows.filter(fits) };
+const allRows = { integer: integerRows, float: floatRows };
+const selected = new Map<ReadonlySet<string>, typeof allRows>();
+
+/** Rows of the extensions that the oracle has: filtered once for each set. */
+function rowsFor({ without }: GeneratorOptions): typeof allRows {
+  let rows = selected.get(without);
+  if (!rows) {
+    const fits = ({ extension }: { extension: string }) => !without.has(extension);
+    rows = { integer: integerRows.filter(fits), float: floatRows.filter(fits) };
+    selected.set(without, rows);
+  }
+  return rows;
 }
 
 const integerAtom: Generator = (random, block, options) =>
-  random.chance(0.1) ? controlAtom(random, block.mode) : [randomOf(random, rowsFor(options).integer)];
+  random.chance(0.1) ? controlAtom(random, block.mode, block.line) : [randomOf(random, rowsFor(options).integer)];
 
 const floatAtom: Generator = (random, _block, options) => {
   if (random.chance(0.04)) {
@@ -68,7 +81,12 @@ const floatAtom: Generator = (random, _block, options) => {
 
 const memoryKind: Generator = (random, block, options) => [
   ...block.beforeAccess,
-  ...memoryAtom(random, { pointers: block.pointers, without: options.without }),
+  ...memoryAtom(random, {
+    pointers: block.pointers,
+    without: options.without,
+    aligned: block.aligned,
+    plain: block.kind === 'fetch',
+  }),
 ];
 
 const controlKind: Generator = (random, block) => {
@@ -78,7 +96,7 @@ const controlKind: Generator = (random, block) => {
     // Even addresses only: jalr would clear the lowest bit.
     if (((at.value + BigInt(offset)) & 1n) === 0n) return selfModifying(random, at.register, offset);
   }
-  return random.chance(0.4) ? [randomOf(random, integerRows)] : controlAtom(random, block.mode);
+  return random.chance(0.4) ? [randomOf(random, integerRows)] : controlAtom(random, block.mode, block.line);
 };
 
 /** Calls of the instructions that lie across the boundaries of pages, and accesses around them. */
@@ -126,14 +144,10 @@ const csrAtom: Generator = (random, block) => {
   const read = word(random.pick(['csrrs', 'csrrc']), { rd: reads, rs1: 0, imm });
   if (!use.value || random.chance(0.25)) return [read];
   const from = scratch(random, rd);
-  const name = random.weighted([
-    [3, 'csrrw'],
-    [1, 'csrrs'],
-    [1, 'csrrc'],
-  ]);
+  const name = use.bitwise ? random.pick(['csrrw', 'csrrw', 'csrrs', 'csrrc']) : 'csrrw';
   const write = word(name, { rd: reads, rs1: from, imm });
   const back = random.chance(0.5) ? [word('csrrs', { rd: use.readable ? scratch(random) : 0, rs1: 0, imm })] : [];
-  return [...constant(from, use.value(random)), write, ...back];
+  return [...constant(from, use.value(random, block.line)), write, ...back];
 };
 
 /** Random bits: mostly illegal, some legal. Only what could lead anywhere is left out. */
@@ -170,8 +184,10 @@ function isSystemWord(bits: number): boolean {
  * two fences that QEMU 10 takes in U-mode (illegal there: privileged ISA, 'Svinval'), which these
  * blocks never enter.
  */
-const waitAtom: Generator = (random) => {
-  const names = ['wfi', 'wrs.nto', 'wrs.sto', 'pause', 'sfence.w.inval', 'sfence.inval.ir'];
+const waitAtom: Generator = (random, block) => {
+  // With TW set QEMU traps at once; the core never stalls, so it need not (privileged ISA, 'Zawrs').
+  const stall = block.csrs.mstatus & MSTATUS.TW ? 'wrs.sto' : 'wrs.nto';
+  const names = ['wfi', stall, 'wrs.sto', 'pause', 'sfence.w.inval', 'sfence.inval.ir'];
   return random.chance(0.5) ? [word(random.pick(names))] : [randomOf(random, integerRows)];
 };
 
@@ -281,7 +297,8 @@ export function generateBlock(seed: number, index: number, options: GeneratorOpt
   const translates = onTables || (mode !== 'm' && random.chance(0.3));
   const isSv48 = random.chance(0.35);
   const csrs = initialCsrs(random, mode, translates, isSv48);
-  const { pmpaddr, pmpcfg } = protection(random, random.chance(onTables ? 0.1 : 0.2));
+  const isProtected = random.chance(onTables ? 0.1 : 0.2);
+  const { pmpaddr, pmpcfg } = protection(random, isProtected);
   csrs.pmpcfg = pmpcfg;
   const x = Array.from({ length: 32 }, (_, i) => (i === 0 ? 0n : integer(random)));
   const physical = () => BigInt(POOL + 4096 * random.between(1, POOL_PAGES - 1));
@@ -301,6 +318,8 @@ export function generateBlock(seed: number, index: number, options: GeneratorOpt
       : undefined,
     patches: [],
     pointers: near,
+    aligned: isProtected,
+    line: random.pick(Object.values(LINES)),
     beforeAccess: [],
   };
   if (onTables && mode === 'm') {
@@ -318,7 +337,7 @@ export function generateBlock(seed: number, index: number, options: GeneratorOpt
   if (random.chance(0.1) && kind !== 'wait') {
     // Something that is taken at once, or when a mode below is entered.
     csrs.mie = random.u64() & 0x222n;
-    csrs.mip = random.u64() & 0x222n;
+    csrs.mip = draft.line;
   }
   const size = random.between(24, 56);
   const atoms: Atom[] = [];
@@ -348,5 +367,3 @@ function isLeftOut(bits: number, without: ReadonlySet<string>): boolean {
   const extension = decode(bits)?.row.extension;
   return extension !== undefined && without.has(extension);
 }
-
-export { NOWHERE, POOL_END, RESULTS, row };

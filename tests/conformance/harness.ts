@@ -102,6 +102,12 @@ vectors:
 ${lines(16, () => '  j trap')}
 
 entry:
+  csrr t0, mhartid
+  beqz t0, first_hart
+sleep:
+  wfi
+  j sleep
+first_hart:
   la t0, vectors
   csrw mtvec, t0
   li t0, 0x2004000          # mtimecmp: never
@@ -249,7 +255,8 @@ ${SAVED.map((name, i) => `  ld ${name}, ${8 * i}(sp)`).join('\n')}
 
 outside:
 ${inCode('ra', 'finish')}
-  csrw mepc, ra
+  andi t4, ra, -2           # QEMU keeps bit 0 of mepc and sepc
+  csrw mepc, t4
   j resume
 
 interrupt:
@@ -273,7 +280,8 @@ ${stepOver('t2')}
   j resume
 stub_outside:
 ${inCode('ra', 'finish')}
-  csrw sepc, ra
+  andi t4, ra, -2
+  csrw sepc, t4
   j resume
 
 finish:

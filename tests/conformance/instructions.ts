@@ -8,9 +8,9 @@ import { INSTRUCTIONS } from '../../src/isa/table.ts';
 import type { Random } from './random.ts';
 
 /** x registers that a block's code points with and never overwrites: sp, s0, s1, a5. */
-export const POINTERS = [2, 8, 9, 15] as const;
+export const POINTERS: readonly number[] = [2, 8, 9, 15];
 /** Values for mstatus and the like that a block keeps: t5, t6. */
-export const KEPT = [30, 31] as const;
+export const KEPT: readonly [number, number] = [30, 31];
 const untouched = new Set<number>([...POINTERS, ...KEPT]);
 
 /** What a set of extensions leaves out, so that an older QEMU can be the oracle. */

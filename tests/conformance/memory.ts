@@ -19,7 +19,7 @@ import type { Random } from './random.ts';
 
 /** A pointer register: the value that it holds, and the boundary near which it stands. */
 export interface Pointer {
-  readonly register: (typeof POINTERS)[number];
+  readonly register: number;
   readonly value: bigint;
   readonly boundary: bigint;
 }
@@ -36,21 +36,30 @@ export function pointers(random: Random, boundary: () => bigint): Pointer[] {
   });
 }
 
+export interface MemoryOptions {
+  readonly pointers: readonly Pointer[];
+  readonly without: ReadonlySet<string>;
+  /** Natural alignment only. */
+  readonly aligned: boolean;
+  /** Only loads and stores: the code may be entered anywhere. */
+  readonly plain: boolean;
+}
+
 function sizeOf({ action }: Instruction): number {
   if (action.kind === 'store') return action.size;
   if (action.kind !== 'load') return 8;
   return Number(action.load.slice(1)) / 8;
 }
 
-function loadOrStore(random: Random, from: readonly Pointer[], rows: readonly Instruction[]): number {
+function loadOrStore(random: Random, { pointers: from, aligned }: MemoryOptions): number {
   for (;;) {
-    const row = random.pick(rows);
+    const row = random.pick(loadStoreRows);
     const pointer = random.pick(from);
     const size = sizeOf(row);
     let target = random.between(-WINDOW, WINDOW - size);
-    const crossing = random.chance(0.3);
+    const crossing = !aligned && random.chance(0.3);
     if (crossing && size > 1) target = -random.between(1, size - 1);
-    else if (random.chance(0.4)) target &= -size;
+    else if (aligned || random.chance(0.4)) target &= -size;
     const imm = Number(BigInt.asIntN(64, pointer.boundary - pointer.value)) + target;
     const found = fit(random, row, { rs1: pointer.register, imm });
     if (found !== undefined) return found;
@@ -99,7 +108,8 @@ function loadReserved(random: Random, from: readonly Pointer[]): Atom {
       ? [word('addi', { rd: old, rs1: old, imm: random.between(-99, 99) })]
       : []),
     conditional(),
-    ...(random.chance(0.3) ? [conditional()] : []),
+    // Once more, without a reservation, where the first one succeeded.
+    ...(random.chance(0.3) ? [word('bne', { rs1: result, rs2: 0, imm: 8 }), conditional()] : []),
   ];
   const mark = random.between(-2000, -1000);
   return [
@@ -122,12 +132,9 @@ function cacheBlock(random: Random, from: readonly Pointer[]): Atom {
   return [address(random, random.pick(from), at, WINDOW, 1), word(name, { rs1: at })];
 }
 
-export interface MemoryOptions {
-  readonly pointers: readonly Pointer[];
-  readonly without: ReadonlySet<string>;
-}
-
-export function memoryAtom(random: Random, { pointers: from, without }: MemoryOptions): Atom {
+export function memoryAtom(random: Random, options: MemoryOptions): Atom {
+  const { pointers: from, without, plain } = options;
+  if (plain) return [loadOrStore(random, options)];
   const cacheWeight = without.has('zicboz') ? 0 : 1;
   switch (
     random.weighted([
@@ -147,6 +154,6 @@ export function memoryAtom(random: Random, { pointers: from, without }: MemoryOp
     case 'compute':
       return [randomOf(random, integerRows)];
     default:
-      return [loadOrStore(random, from, loadStoreRows)];
+      return [loadOrStore(random, options)];
   }
 }

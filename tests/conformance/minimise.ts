@@ -4,8 +4,15 @@
  * variants of a round run in one start of each side.
  */
 import { type Atom, instructionBytes, type TestBlock } from './block.ts';
-import { NOP } from './instructions.ts';
-import { failing, type Sides } from './run.ts';
+import { KEPT, NOP, POINTERS } from './instructions.ts';
+import { complaintOf, failing, type Sides } from './run.ts';
+
+const scratchRegisters = Array.from({ length: 31 }, (_, i) => i + 1).filter(
+  (register) => ![...POINTERS, ...KEPT].includes(register),
+);
+
+/** Which of some variants still show the disagreement. */
+type Check = (variants: readonly TestBlock[]) => Promise<boolean[]>;
 
 const SHORT_NOP = 0x0001;
 
@@ -18,17 +25,20 @@ function withoutParts<T>(list: readonly T[], size: number): T[][] {
   return variants;
 }
 
-async function firstFailing(sides: Sides, variants: readonly TestBlock[]): Promise<TestBlock | undefined> {
-  const fails = await failing(sides, variants);
+async function firstFailing(
+  check: Check,
+  variants: readonly TestBlock[],
+): Promise<TestBlock | undefined> {
+  const fails = await check(variants);
   return variants.find((_, i) => fails[i]);
 }
 
-async function shortenAtoms(sides: Sides, block: TestBlock): Promise<TestBlock> {
+async function shortenAtoms(check: Check, block: TestBlock): Promise<TestBlock> {
   let current = block;
   let size = Math.ceil(current.atoms.length / 2);
   while (current.atoms.length > 0) {
     const variants = withoutParts(current.atoms, size).map((atoms) => ({ ...current, atoms }));
-    const found = await firstFailing(sides, variants);
+    const found = await firstFailing(check, variants);
     if (found) current = found;
     else if (size === 1) break;
     else size = Math.ceil(size / 2);
@@ -36,14 +46,17 @@ async function shortenAtoms(sides: Sides, block: TestBlock): Promise<TestBlock> 
   return current;
 }
 
+const isSystem = (word: number) => (word & 0x7f) === 0x73;
 const isNop = (word: number) => word === NOP || word === SHORT_NOP;
 
 /** Instructions within atoms become nops of their length: offsets stay right. */
-async function emptyAtoms(sides: Sides, block: TestBlock): Promise<TestBlock> {
+async function emptyAtoms(check: Check, block: TestBlock): Promise<TestBlock> {
   let current = block;
   for (let round = 0; round < 40; round++) {
     const variants: TestBlock[] = [];
     current.atoms.forEach((atom, i) => {
+      // A value made for a CSR must stay whole: another one may be one that nobody compares.
+      if (atom.some(isSystem)) return;
       atom.forEach((word, j) => {
         if (isNop(word)) return;
         const nop = instructionBytes(word) === 4 ? NOP : SHORT_NOP;
@@ -51,7 +64,7 @@ async function emptyAtoms(sides: Sides, block: TestBlock): Promise<TestBlock> {
         variants.push({ ...current, atoms: current.atoms.map((a, k) => (k === i ? changed : a)) });
       });
     });
-    const found = variants.length > 0 ? await firstFailing(sides, variants) : undefined;
+    const found = variants.length > 0 ? await firstFailing(check, variants) : undefined;
     if (!found) return current;
     current = found;
   }
@@ -59,7 +72,7 @@ async function emptyAtoms(sides: Sides, block: TestBlock): Promise<TestBlock> {
 }
 
 /** Clears registers and settings one by one, as long as the sides still disagree. */
-async function simplifyState(sides: Sides, block: TestBlock): Promise<TestBlock> {
+async function simplifyState(check: Check, block: TestBlock): Promise<TestBlock> {
   type Change = (from: TestBlock) => TestBlock;
   const changes: Change[] = [
     (from) => ({ ...from, ptes: undefined, csrs: { ...from.csrs, satp: 0n } }),
@@ -68,28 +81,29 @@ async function simplifyState(sides: Sides, block: TestBlock): Promise<TestBlock>
     ...(['mie', 'mip', 'medeleg', 'mideleg', 'menvcfg', 'senvcfg', 'fcsr'] as const).map(
       (name): Change => (from) => ({ ...from, csrs: { ...from.csrs, [name]: 0n } }),
     ),
-    ...Array.from({ length: 31 }, (_, i): Change => (from) => ({
+    // Pointers and status values stay: without them the code leads where nobody compares.
+    ...scratchRegisters.map((register): Change => (from) => ({
       ...from,
-      x: from.x.map((value, j) => (j === i + 1 ? 0n : value)),
+      x: from.x.map((value, j) => (j === register ? 0n : value)),
     })),
     ...Array.from({ length: 32 }, (_, i): Change => (from) => ({
       ...from,
       f: from.f.map((value, j) => (j === i ? 0n : value)),
     })),
   ];
-  const fails = await failing(sides, changes.map((change) => change(block)));
+  const fails = await check(changes.map((change) => change(block)));
   const harmless = changes.filter((_, i) => fails[i]);
   // Together they may be too much: then only those before the first that spoils it.
   const steps = harmless.map((_, i) =>
     harmless.slice(0, i + 1).reduce((from, change) => change(from), block),
   );
-  const together = steps.length > 0 ? await failing(sides, steps) : [];
+  const together = steps.length > 0 ? await check(steps) : [];
   const spoiled = together.indexOf(false);
   return (spoiled < 0 ? steps.at(-1) : steps[spoiled - 1]) ?? block;
 }
 
 export async function minimise(sides: Sides, block: TestBlock): Promise<TestBlock> {
-  const short = await shortenAtoms(sides, block);
-  const empty = await emptyAtoms(sides, short);
-  return simplifyState(sides, empty);
+  const about = await complaintOf(sides, block);
+  const check: Check = (variants) => failing(sides, variants, about);
+  return simplifyState(check, await emptyAtoms(check, await shortenAtoms(check, block)));
 }

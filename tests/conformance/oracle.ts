@@ -66,6 +66,9 @@ export async function createOracle(extra: readonly string[] = []): Promise<Oracl
       command,
       [
         ...args,
+        // Two harts, the second of which sleeps: only then are AMOs one access in QEMU. With one
+        // hart they are a load and a store, and a page without W can show the load's faults.
+        ...['-smp', '2'],
         ...['-machine', 'virt,memory-backend=ram', '-m', `${RAM_SIZE >> 20}M`],
         '-object',
         `memory-backend-file,id=ram,size=${RAM_SIZE},mem-path=${file},share=on`,

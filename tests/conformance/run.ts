@@ -43,14 +43,34 @@ export async function runImage(sides: Sides, image: Image, seconds = 60): Promis
   };
 }
 
-/** Of several variants of a block, those on which the sides disagree. */
-export async function failing(sides: Sides, blocks: readonly TestBlock[]): Promise<boolean[]> {
-  const { differing } = await runImage(sides, imageOf(blocks), 20);
-  return blocks.map((_, i) => differing.includes(i));
+/** Names of what differs, without numbers of traps: what stays when a block gets shorter. */
+function signature(list: readonly Difference[]): Set<string> {
+  return new Set(list.map(({ what }) => what.replace(/^trap \d+/, 'trap')));
+}
+
+/** Of several variants of a block, those on which the sides disagree about one of `about`. */
+export async function failing(
+  sides: Sides,
+  blocks: readonly TestBlock[],
+  about?: ReadonlySet<string>,
+): Promise<boolean[]> {
+  const { differing, expected, found } = await runImage(sides, imageOf(blocks), 20);
+  return blocks.map((_, i) => {
+    if (!differing.includes(i)) return false;
+    if (!about || !expected) return true;
+    return [...signature(differences(expected, found, i))].some((name) => about.has(name));
+  });
 }
 
 /** How a block differs when it runs alone. */
 export async function differencesOf(sides: Sides, block: TestBlock): Promise<Difference[]> {
   const { expected, found } = await runImage(sides, imageOf([block]), 20);
   return expected ? differences(expected, found, 0) : [];
+}
+
+/** What a block's shorter forms must still differ in: the first thing that went wrong. */
+export async function complaintOf(sides: Sides, block: TestBlock): Promise<Set<string>> {
+  const list = await differencesOf(sides, block);
+  const traps = list.filter(({ what }) => what.startsWith('trap'));
+  return signature(traps.length > 0 ? traps.slice(0, 1) : list);
 }

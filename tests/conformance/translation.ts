@@ -18,7 +18,7 @@ const N = 1n << 63n;
 const ppn = (address: number | bigint) => (BigInt(address) >> 12n) << 10n;
 
 /** Where nothing answers, on both sides. */
-export const NOWHERE = 1n << 52n;
+const NOWHERE = 1n << 52n;
 
 function permissions(random: Random): bigint {
   const rwx = random.weighted([
@@ -38,7 +38,10 @@ function permissions(random: Random): bigint {
   return bits | (BigInt(random.below(4)) << 8n);
 }
 
-/** Seldom: a bit that makes the entry invalid. */
+/**
+ * Seldom: a bit that makes the entry invalid. With N where it is reserved A and D are set: QEMU 10
+ * would set them before it sees that the entry is invalid (privileged ISA, 'Svnapot').
+ */
 function spoil(random: Random, entry: bigint): bigint {
   if (random.chance(0.9)) return entry;
   switch (random.below(5)) {
@@ -50,11 +53,19 @@ function spoil(random: Random, entry: bigint): bigint {
       // PBMT without Svpbmt.
       return entry | (1n << BigInt(random.between(61, 62)));
     case 3:
-      return entry | N;
+      return entry | N | A | D;
     default:
       // A pointer at the last level, or a pointer with bits that only leaves have.
       return entry & ~(R | W | X);
   }
+}
+
+/**
+ * A page where nothing answers. It may be read and written: on a page that may only be read, QEMU's
+ * cbo.clean goes from the access fault on to ask for writing, and reports that page fault.
+ */
+function nowhere(random: Random): bigint {
+  return ppn(NOWHERE) | V | R | W | A | D | (random.chance(0.5) ? U : 0n);
 }
 
 function leaf(random: Random, isNapotBlock: boolean): bigint {
@@ -62,17 +73,19 @@ function leaf(random: Random, isNapotBlock: boolean): bigint {
   if (isNapotBlock) {
     // 64 KiB: the low four bits of the page number are 1000, any others are reserved.
     const code = random.chance(0.9) ? 8n : BigInt(random.below(16));
-    return spoil(random, (ppn(POOL) & ~0x3c00n) | (code << 10n) | permissions(random) | N);
+    const reserved = code === 8n ? 0n : A | D;
+    return spoil(random, (ppn(POOL) & ~0x3c00n) | (code << 10n) | permissions(random) | N | reserved);
   }
-  const target = random.chance(0.95) ? BigInt(page) : random.chance(0.5) ? NOWHERE : BigInt(HARNESS);
+  if (random.chance(0.03)) return nowhere(random);
+  const target = random.chance(0.97) ? page : HARNESS;
   return spoil(random, ppn(target) | permissions(random));
 }
 
 function superpage(random: Random): bigint {
   // Sometimes misaligned: any low bit of the page number is reserved.
   const target = random.chance(0.85) ? HARNESS : POOL;
-  const top = random.chance(0.05) ? NOWHERE : 0n;
-  return spoil(random, ppn(BigInt(target) + top) | permissions(random));
+  if (random.chance(0.05)) return nowhere(random);
+  return spoil(random, ppn(target) | permissions(random));
 }
 
 /** A block's entries of the playground's tables, by PteIndex. */

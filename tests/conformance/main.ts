@@ -1,0 +1,155 @@
+/**
+ * `npm run conformance [-- --seed N --count N --kind KIND --first N]`: random programs on QEMU and
+ * on the core, compared. `--count` is the number of random instructions (2,100,000 by default).
+ * A disagreement is made small and printed; the last line is JSON. Exit code 1 when the sides
+ * disagree, 2 when the run could not be made.
+ */
+import { parseArgs } from 'node:util';
+import { buildCore } from '../../tools/build-core.mjs';
+import { instructionCount } from './block.ts';
+import { generateBlock } from './generate.ts';
+import { Image } from './image.ts';
+import { minimise } from './minimise.ts';
+import { createOracle, type Oracle } from './oracle.ts';
+import { describeBlock } from './report.ts';
+import { differencesOf, runImage, type Sides, type Verdict } from './run.ts';
+import { createTarget } from './target.ts';
+
+const DEFAULT_COUNT = 2_100_000;
+/** Disagreements that are made small and printed: the first ones say most. */
+const SHOWN = 5;
+/** Blocks of one start of QEMU. */
+const BATCH = 2500;
+
+interface Settings {
+  readonly seed: number;
+  readonly count: number;
+  readonly first: number;
+  readonly kind: string | undefined;
+}
+
+function whole(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new Error(`--${name} takes a whole number, not ${text}.`);
+  }
+  return value;
+}
+
+function settings(): Settings {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string' },
+      count: { type: 'string' },
+      first: { type: 'string' },
+      kind: { type: 'string' },
+    },
+  });
+  return {
+    seed: whole('seed', values.seed, 1),
+    count: whole('count', values.count, DEFAULT_COUNT),
+    first: whole('first', values.first, 0),
+    kind: values.kind,
+  };
+}
+
+/** Blocks from number `first` on, until the image is full or `count` instructions are there. */
+function nextImage(options: Settings, oracle: Oracle, first: number, count: number) {
+  const image = new Image();
+  let instructions = 0;
+  for (let i = first; image.blocks.length < BATCH && instructions < count; i++) {
+    const block = generateBlock(options.seed, i, {
+      without: oracle.without,
+      ...(options.kind === undefined ? {} : { kind: options.kind }),
+    });
+    if (!image.add(block)) break;
+    instructions += instructionCount(block);
+  }
+  return { image, instructions };
+}
+
+/** Finds the block at which a side never comes to its end, by halves. */
+async function findEndless(sides: Sides, image: Image, first: number): Promise<string> {
+  let low = 0;
+  let high = image.blocks.length;
+  let verdict: Verdict | undefined;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    const part = new Image();
+    for (const block of image.blocks.slice(low, middle)) part.add(block);
+    const tried = await runImage(sides, part, 15);
+    if (tried.problem) verdict = tried;
+    if (tried.problem) high = middle;
+    else low = middle;
+  }
+  const block = image.blocks[low];
+  const code = block ? describeBlock(block, []) : '';
+  return `block ${first + low}: ${verdict?.problem ?? 'together with others only'}\n${code}`;
+}
+
+async function main(): Promise<number> {
+  const options = settings();
+  await buildCore();
+  const oracle = await createOracle();
+  const sides: Sides = { oracle, target: createTarget() };
+  console.log(`Conformance: seed ${options.seed}, QEMU ${oracle.version} beside the core.`);
+  const started = Date.now();
+  let next = options.first;
+  let instructions = 0;
+  let executed = 0;
+  let mismatches = 0;
+  let shown = 0;
+  let announced = 0;
+  while (instructions < options.count) {
+    const first = next;
+    const made = nextImage(options, oracle, first, options.count - instructions);
+    const { image } = made;
+    const verdict = await runImage(sides, image);
+    next += image.blocks.length;
+    instructions += made.instructions;
+    executed += verdict.instructions;
+    if (verdict.problem) {
+      mismatches++;
+      console.log(`Mismatch: ${await findEndless(sides, image, first)}`);
+      if (++shown >= SHOWN) break;
+    }
+    mismatches += verdict.differing.length;
+    for (const i of verdict.differing) {
+      const block = image.blocks[i];
+      if (!block || shown >= SHOWN) break;
+      shown++;
+      const small = await minimise(sides, block);
+      console.log(`Mismatch in block ${first + i} of seed ${options.seed}; the shortest form:`);
+      console.log(describeBlock(small, await differencesOf(sides, small)));
+    }
+    const tenth = Math.floor((10 * instructions) / options.count);
+    if (tenth > announced) {
+      announced = tenth;
+      const seconds = ((Date.now() - started) / 1000).toFixed(0);
+      console.log(`  ${instructions} instructions, ${mismatches} mismatches, ${seconds} s`);
+    }
+  }
+  oracle.dispose();
+  const wall = (Date.now() - started) / 1000;
+  console.log(
+    JSON.stringify({
+      seed: options.seed,
+      blocks: next - options.first,
+      instructions,
+      executed,
+      mismatches,
+      oracle: oracle.version,
+      without: [...oracle.without],
+      wall_s: Number(wall.toFixed(1)),
+    }),
+  );
+  return mismatches === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+}
