@@ -1,9 +1,9 @@
 /**
  * What a person types, on its way to the guest: to the virtio console once it has a driver, before
  * that to the serial port. Relies on both devices to say when they have room; guarantees order,
- * and a bound on what waits. A Linux guest whose shell comes up on the virtio console would lose
- * what is typed during its boot in a serial port that nobody reads: there, input waits for the
- * driver, or until the guest is idle without one.
+ * and a bound on what waits. A Linux guest would lose what is typed during its boot, in a serial
+ * port that nobody reads or in a terminal that is opened and closed again: there, input waits until
+ * the terminal has shown something (a prompt), or until the guest idles without.
  */
 import type { ConsolePort } from './devices/virtio/console-port.ts';
 
@@ -21,20 +21,20 @@ export class ConsoleInput {
   /** In the order in which they were typed. */
   #chunks: Uint8Array[] = [];
   #bytes = 0;
-  /** Input may go to the serial port. */
-  #serial: boolean;
+  /** Somebody reads: what is typed goes to the terminal, or without one to the serial port. */
+  #open: boolean;
   #pumping = false;
 
   /** `waitsForTerminal`: a virtio console is expected to get a driver. */
   constructor(devices: InputDevices, waitsForTerminal: boolean) {
     this.#devices = devices;
     this.#waits = waitsForTerminal;
-    this.#serial = !waitsForTerminal;
+    this.#open = !waitsForTerminal;
   }
 
   /** Bytes are held back until it is clear which device the guest reads. */
   get waiting(): boolean {
-    return !this.#serial && this.#chunks.length > 0 && !this.#devices.terminal.guestOpen;
+    return !this.#open && this.#chunks.length > 0;
   }
 
   type(data: Uint8Array): void {
@@ -58,11 +58,10 @@ export class ConsoleInput {
   }
 
   #give(): void {
+    if (!this.#open) return;
     const { terminal, uart } = this.#devices;
     for (let [chunk] = this.#chunks; chunk; [chunk] = this.#chunks) {
-      let taken = 0;
-      if (terminal.guestOpen) taken = terminal.write(chunk);
-      else if (this.#serial) taken = uart.receive(chunk);
+      const taken = terminal.guestOpen ? terminal.write(chunk) : uart.receive(chunk);
       this.#bytes -= taken;
       if (taken < chunk.length) {
         this.#chunks[0] = chunk.subarray(taken);
@@ -72,14 +71,14 @@ export class ConsoleInput {
     }
   }
 
-  /** The guest has nothing to do: if it wanted the virtio console, it would have it by now. */
-  guestIsIdle(): void {
-    if (this.#serial) return;
-    this.#serial = true;
+  /** The terminal has shown something, or the guest has nothing to do: it has booted. */
+  guestReads(): void {
+    if (this.#open) return;
+    this.#open = true;
     this.pump();
   }
 
   reset(): void {
-    this.#serial = !this.#waits;
+    this.#open = !this.#waits;
   }
 }

@@ -91,7 +91,10 @@ export class Machine {
     const plan = planBoot(config.boot, config.memory);
     this.#clock = new GuestClock(() => host.now());
     this.#console = new ConsoleOutput((data, source) => {
-      if (source === 'hvc') this.#bootedAt ??= host.now();
+      if (source === 'hvc') {
+        this.#bootedAt ??= host.now();
+        this.#input.guestReads();
+      }
       this.#consoleListeners.emit(data, source);
     });
     this.#panic = new PanicWatcher(() =>
@@ -245,14 +248,14 @@ export class Machine {
     this.#board.powerOn();
   }
 
-  /** Input waits for a virtio console: gives it to the serial port if the guest idles without one. */
+  /** Input waits for the terminal to show something: gives it anyway to a guest that idles. */
   async #releaseInputWhenIdle(): Promise<void> {
     if (this.#watchingIdle) return;
     this.#watchingIdle = true;
     while (this.#input.waiting && this.state.kind !== 'destroyed') {
       const before = this.#loop.idleMs;
       await this.#host.sleep(IDLE_WINDOW_MS).done;
-      if (this.#loop.idleMs - before >= IDLE_WINDOW_MS * IDLE_SHARE) this.#input.guestIsIdle();
+      if (this.#loop.idleMs - before >= IDLE_WINDOW_MS * IDLE_SHARE) this.#input.guestReads();
     }
     this.#watchingIdle = false;
   }
