@@ -319,6 +319,8 @@ export function run(hart: u32, budget: i32): u32 {
   let left = budget;
   writeFflags(load<i32>(h, FFLAGS));
   let reason = EXIT_BUDGET;
+  // Where a budget or chunk ended: going on there is no arrival.
+  let stopped = load<u64>(h, PC);
   while (true) {
     if (load<u32>(h, WATCH_HIT)) {
       store<u32>(h, 0, WATCH_HIT);
@@ -369,7 +371,7 @@ export function run(hart: u32, budget: i32): u32 {
     let base = pc & 0xfffffffffffff000;
     let slot: usize = page + ((<usize>pc & 0xfff) << 2);
     // Handlers of traps, and where they return to, are reached by no jump.
-    heat(h, page, slot);
+    if (pc != stopped) heat(h, page, slot);
     let rest: i32 = -1;
     while (n > 0) {
       n--;
@@ -447,7 +449,10 @@ ${OPERATIONS.map(caseSource).join('\n')}
     }
     if (rest < 0) {
       rest = 0;
-      store<u64>(h, ${PC}, PC);
+      stopped = ${PC};
+      store<u64>(h, stopped, PC);
+    } else {
+      stopped = u64.MAX_VALUE;
     }
     const done = chunk - rest;
     // A trap counts, though nothing retired: a handler that cannot run must not hold the hart.
