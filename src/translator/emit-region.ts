@@ -150,13 +150,12 @@ class RegionEmitter {
 
   #openLoop(node: number): void {
     const loop = this.#plan.loops.get(node);
-    if (loop?.header === node && this.#frame.loop !== loop) {
+    if (loop?.header === node) {
       const cached = this.#plan.cached(node);
       this.#frame.load(without(loop.used, cached));
       // What leaves the function from inside comes by here.
       this.#frame.open(Op.block, 'loop out');
       this.#frame.open(Op.block, 'loop event');
-      this.#frame.loop = loop;
     }
     this.#frame.open(Op.loop, node);
   }
@@ -165,7 +164,7 @@ class RegionEmitter {
   #closeLoop(): void {
     const label = this.#frame.innermost;
     this.#frame.close();
-    const loop = this.#frame.loop;
+    const loop = typeof label === 'number' ? this.#plan.loops.get(label) : undefined;
     if (!loop || label !== loop.header || this.#frame.innermost !== 'loop event') return;
     this.#frame.code.op(Op.unreachable);
     this.#frame.close();
@@ -174,7 +173,6 @@ class RegionEmitter {
     this.#frame.close();
     this.#frame.store(loop.written);
     this.#frame.code.br(this.#frame.depth('out'));
-    this.#frame.loop = undefined;
   }
 
   /** Goes from `from` to `to`, through dispatchers where the graph says so. */
@@ -183,17 +181,21 @@ class RegionEmitter {
     if (via !== undefined) this.#frame.code.i32(to).set(Local.entry);
     const loop = this.#frame.loop;
     const leaves = loop && this.#plan.loops.get(via ?? to) !== loop;
-    if (leaves) {
-      this.#frame.store(loop.written);
-      this.#frame.loop = undefined;
-    }
-    const cached = this.#frame.cached;
+    if (leaves) this.#frame.store(loop.written);
     go(via ?? to);
-    this.#frame.cached = cached;
-    this.#frame.loop = loop;
   }
 
+  /** What surrounds a node in the text may be a loop that it is no part of: its own plan counts. */
   #emitNode(node: number, go: (to: number) => void): void {
+    const { loop, cached } = this.#frame;
+    this.#frame.loop = this.#plan.loops.get(node);
+    this.#frame.cached = this.#plan.cached(node);
+    this.#emitContent(node, go);
+    this.#frame.loop = loop;
+    this.#frame.cached = cached;
+  }
+
+  #emitContent(node: number, go: (to: number) => void): void {
     if (this.#graph.dispatchers.has(node)) {
       this.#emitDispatch(node);
       return;
@@ -205,7 +207,6 @@ class RegionEmitter {
       this.#go(0, only ?? 0, go);
       return;
     }
-    this.#frame.cached = { ...this.#plan.cached(node) };
     this.#emitBlock(node, block, go);
   }
 
