@@ -17,7 +17,7 @@ export const dbcn: SbiExtension = {
         if (high !== 0n || !platform.isMemory(low, first)) return failure(SbiError.InvalidParam);
         const data = platform.readMemory(low, first < MAX_BYTES ? first : MAX_BYTES);
         if (!data) return failure(SbiError.InvalidParam);
-        platform.consoleWrite(data);
+        platform.consoleWrite(withReturns(data));
         return success(BigInt(data.length));
       }
       case 1n: {
@@ -34,3 +34,13 @@ export const dbcn: SbiExtension = {
     }
   },
 };
+
+/** A terminal wants a carriage return before each line feed; firmware adds it, as OpenSBI does. */
+function withReturns(data: Uint8Array): Uint8Array {
+  const bytes: number[] = [];
+  for (const [index, byte] of data.entries()) {
+    if (byte === 0x0a && data[index - 1] !== 0x0d) bytes.push(0x0d);
+    bytes.push(byte);
+  }
+  return Uint8Array.from(bytes);
+}

@@ -187,6 +187,12 @@ describe('SBI debug console', () => {
     expect(output).toBe('hi!');
   });
 
+  it('adds the carriage return that a terminal wants, and counts what it was given', () => {
+    ram.set(new TextEncoder().encode('a\nb\r\n'), 0x10);
+    expect(call(DBCN, 0n, 5n, RAM + 0x10n, 0n)).toEqual({ error: 0n, value: 5n });
+    expect(output).toBe('a\r\nb\r\n');
+  });
+
   it('writes a part of what would take too long', () => {
     expect(call(DBCN, 0n, RAM_SIZE, RAM, 0n)?.value).toBe(65536n);
   });
