@@ -18,6 +18,7 @@ export default defineConfig({
             'wasm/**/*.test.ts',
             'tools/**/*.test.ts',
             'guests/**/*.test.ts',
+            'bench/**/*.test.ts',
           ],
           testTimeout: 60_000,
           hookTimeout: 120_000,

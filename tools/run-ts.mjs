@@ -30,7 +30,7 @@ export async function bundleForNode(file) {
   });
   // Under a name of its own first: two runs of the same program must not see half a file.
   const draft = `${output}.${process.pid}`;
-  await bundle.write({ file: draft, format: 'esm', sourcemap: 'inline' });
+  await bundle.write({ file: draft, format: 'esm', sourcemap: 'inline', codeSplitting: false });
   await bundle.close();
   renameSync(draft, output);
   return output;

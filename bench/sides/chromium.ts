@@ -1,0 +1,129 @@
+/**
+ * Tabvisor in Chromium: the built page, served as `npm start` serves it, booted by its address as a
+ * person would do it (`/?boot=bench&memory=512M&disk=64M&run=CMD`), and read from its console. Each
+ * boot has a browser context of its own, so that nothing is cached: the boot row is everything from
+ * the address to the prompt, downloads from this machine included.
+ */
+import { existsSync } from 'node:fs';
+import { type BrowserContext, type Page, chromium as playwright } from 'playwright';
+import { serve } from '../../tools/lib/serve.mjs';
+import { installMissing, isRoot } from '../../tools/lib/shell.mjs';
+import { type BenchImage, TEMPLATE } from '../image.ts';
+import { Lines, type Session, type Side } from '../session.ts';
+import { DISK_MEGABYTES } from './disk.ts';
+
+const PORT = 5297;
+/** How often the console is read, in milliseconds: what the guest timed does not depend on it. */
+const POLL_MS = 200;
+const BOOT_TIMEOUT_MS = 180_000;
+const ENDED = /^(Crashed|Failed|Off)$/;
+
+export async function chromium(image: BenchImage, megabytes: number): Promise<Side> {
+  const executablePath = await findChromium();
+  const server = await serve(image.site, { port: PORT });
+  const browser = await playwright.launch({
+    executablePath,
+    // Chromium refuses its own sandbox to root.
+    args: isRoot() ? ['--no-sandbox'] : [],
+  });
+  return {
+    name: 'chromium',
+    title: `Chromium ${browser.version()}`,
+    start(command) {
+      const query = new URLSearchParams({
+        boot: TEMPLATE,
+        memory: `${megabytes}M`,
+        disk: `${DISK_MEGABYTES}M`,
+        run: command,
+      });
+      const context = browser.newContext({ viewport: { width: 1280, height: 1000 } });
+      return new PageSession(context, `${server.url}?${query}`);
+    },
+    async close() {
+      await browser.close();
+      server.close();
+    },
+  };
+}
+
+async function findChromium(): Promise<string> {
+  const named = process.env.TABVISOR_CHROMIUM;
+  if (named) return named;
+  await installMissing([{ program: 'chromium', package: 'chromium' }], 'the column of Chromium');
+  const path = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((file) => existsSync(file));
+  if (path) return path;
+  throw new Error('Chromium is not in /usr/bin. Name it in TABVISOR_CHROMIUM.');
+}
+
+class PageSession implements Session {
+  readonly booted: Promise<number>;
+  readonly #lines = new Lines();
+  readonly #context: Promise<BrowserContext>;
+  #closed = false;
+
+  constructor(context: Promise<BrowserContext>, url: string) {
+    this.#context = context;
+    this.booted = this.#boot(url);
+    this.booted.catch((error: unknown) => this.#lines.fail(sentence(error)));
+  }
+
+  next(timeoutMs: number) {
+    return this.#lines.next(timeoutMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await (await this.#context).close();
+  }
+
+  async #boot(url: string): Promise<number> {
+    const page = await (await this.#context).newPage();
+    page.on('crash', () => this.#lines.fail('The page crashed.'));
+    const started = performance.now();
+    await page.goto(url, { waitUntil: 'commit' });
+    await page.waitForFunction(
+      ([prompt, ended]) => {
+        const rows = [...document.querySelectorAll('.terminal-host .xterm-rows > div')];
+        const shown = rows.some((row) => row.textContent?.includes(prompt));
+        const state = document.querySelector('.console-title .status')?.textContent ?? '';
+        return shown || new RegExp(ended).test(state);
+      },
+      [PROMPT_START, ENDED.source] as const,
+      { polling: 10, timeout: BOOT_TIMEOUT_MS },
+    );
+    const seconds = (performance.now() - started) / 1000;
+    void this.#watch(page);
+    return seconds;
+  }
+
+  /** Takes the script's lines as they appear, each once, until the VM ends. */
+  async #watch(page: Page): Promise<void> {
+    const seen = new Set<string>();
+    try {
+      while (!this.#closed) {
+        const { lines, state } = await page.evaluate(() => ({
+          lines: [...document.querySelectorAll('.terminal-host .xterm-rows > div')].map(
+            (row) => row.textContent ?? '',
+          ),
+          state: document.querySelector('.console-title .status')?.textContent ?? '',
+        }));
+        for (const line of lines) {
+          const text = line.replaceAll('\u00a0', ' ').trimEnd();
+          if (!text.startsWith('@bench ') || seen.has(text)) continue;
+          seen.add(text);
+          this.#lines.push({ text, at: performance.now() });
+        }
+        if (ENDED.test(state)) return this.#lines.fail(`The page shows the VM as ${state}.`);
+        await page.waitForTimeout(POLL_MS);
+      }
+    } catch (error) {
+      if (!this.#closed) this.#lines.fail(sentence(error));
+    }
+  }
+}
+
+const PROMPT_START = 'root@micro:~#';
+
+function sentence(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+}
