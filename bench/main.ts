@@ -101,7 +101,9 @@ function report(
   const boot = { name: BOOT, what: BOOT_WHAT, repetitions: 1, v86Seconds: BOOT_V86_SECONDS };
   const infos = [
     ...(args.boot ? [boot] : []),
-    ...args.rows.map((row) => ({ ...row, repetitions: args.quick ? 1 : row.repetitions })),
+    ...args.rows.map((row) =>
+      args.quick ? { ...row, repetitions: 1, v86Seconds: undefined } : row,
+    ),
   ];
   const rows = infos.map((info) => reportRow(info, passes, unavailable));
   const [cpu] = cpus();

@@ -16,7 +16,9 @@ const PORT = 5297;
 /** How often the console is read, in milliseconds: what the guest timed does not depend on it. */
 const POLL_MS = 200;
 const BOOT_TIMEOUT_MS = 180_000;
-const ENDED = /^(Crashed|Failed|Off)$/;
+/** States of the VM that no boot comes back from; before it starts, it is off. */
+const BROKEN = ['Crashed', 'Failed'];
+const ENDED = [...BROKEN, 'Off'];
 
 export async function chromium(image: BenchImage, megabytes: number): Promise<Side> {
   const executablePath = await findChromium();
@@ -81,17 +83,20 @@ class PageSession implements Session {
     page.on('crash', () => this.#lines.fail('The page crashed.'));
     const started = performance.now();
     await page.goto(url, { waitUntil: 'commit' });
-    await page.waitForFunction(
-      ([prompt, ended]) => {
+    const shown = await page.waitForFunction(
+      ({ prompt, broken }) => {
         const rows = [...document.querySelectorAll('.terminal-host .xterm-rows > div')];
-        const shown = rows.some((row) => row.textContent?.includes(prompt));
+        const line = (row: Element) => row.textContent?.replaceAll('\u00a0', ' ') ?? '';
+        if (rows.some((row) => line(row).includes(prompt))) return 'prompt';
         const state = document.querySelector('.console-title .status')?.textContent ?? '';
-        return shown || new RegExp(ended).test(state);
+        return broken.includes(state) ? state : undefined;
       },
-      [PROMPT_START, ENDED.source] as const,
+      { prompt: PROMPT_START, broken: BROKEN },
       { polling: 10, timeout: BOOT_TIMEOUT_MS },
     );
     const seconds = (performance.now() - started) / 1000;
+    const what = await shown.jsonValue();
+    if (what !== 'prompt') throw new Error(`The page shows the VM as ${what}.`);
     void this.#watch(page);
     return seconds;
   }
@@ -113,7 +118,7 @@ class PageSession implements Session {
           seen.add(text);
           this.#lines.push({ text, at: performance.now() });
         }
-        if (ENDED.test(state)) return this.#lines.fail(`The page shows the VM as ${state}.`);
+        if (ENDED.includes(state)) return this.#lines.fail(`The page shows the VM as ${state}.`);
         await page.waitForTimeout(POLL_MS);
       }
     } catch (error) {
