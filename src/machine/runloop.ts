@@ -90,6 +90,7 @@ export class RunLoop {
     if (this.#stretch) this.#stretch.stopped = true;
     this.#stretch = undefined;
     this.#options.clock.stop();
+    this.#endSleep();
     this.wake();
   }
 
@@ -116,8 +117,12 @@ export class RunLoop {
       board.updateTimers();
       const retired = board.hart.u64('instret');
       const budget = trace ? 1 : this.#nextBudget();
-      trace?.();
-      const reason = exports.run(HART, budget);
+      let reason = trace ? exports.run(HART, 0) : ExitReason.Budget;
+      // Without a budget the core only takes what interrupts are due: now the next one is known.
+      if (reason === ExitReason.Budget) {
+        trace?.();
+        reason = exports.run(HART, budget);
+      }
       board.translator?.poll();
       const now = host.now();
       switch (reason) {
@@ -201,10 +206,16 @@ export class RunLoop {
       const { done, wake } = host.sleep(Math.min(ms, LONGEST_SLEEP_MS));
       this.#wake = wake;
       await done;
+      // After a stop the next stretch may be asleep already.
+      if (stretch.stopped) return;
       this.#wake = undefined;
-      this.#idleMs = this.idleMs;
-      this.#asleepSince = undefined;
+      this.#endSleep();
     }
+  }
+
+  #endSleep(): void {
+    this.#idleMs = this.idleMs;
+    this.#asleepSince = undefined;
   }
 
   /** Milliseconds until a timer interrupt that the guest waits for. */
