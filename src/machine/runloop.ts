@@ -194,10 +194,11 @@ export class RunLoop {
   async #idle(stretch: Stretch): Promise<void> {
     const { board, host } = this.#options;
     for (;;) {
+      // Before the look at what is pending: a timer that expires between the two is then seen.
+      const ms = this.#msToDeadline();
       board.updateTimers();
       board.htif?.input();
       if (stretch.stopped || board.request || board.interruptPending()) return;
-      const ms = this.#msToDeadline();
       if (ms < SHORTEST_SLEEP_MS) {
         await host.turn();
         continue;

@@ -1,7 +1,7 @@
 /** Programs in M-mode without any operating system: the machine's own promises, in 1 MB of RAM. */
 import { describe, expect, it } from 'vitest';
 import { MemoryBackend } from '../../src/machine/devices/virtio/memory-backend.ts';
-import { runToEnd, start } from './bare-metal.ts';
+import { runToEnd, start, virtualHost } from './bare-metal.ts';
 
 const UART = 0x1000_0000;
 const SYSCON = 0x10_0000;
@@ -235,6 +235,23 @@ describe('waiting', () => {
   it('shorter than timers are exact works as well', async () => {
     const { state } = await runToEnd(sleeper(0.2));
     expect(state).toEqual({ kind: 'off', exitCode: 0 });
+  });
+
+  it.each([0.0137, 0.05, 0.31])(
+    'ends however time passes between two looks: %f ms',
+    async (step) => {
+      const { state } = await runToEnd(sleeper(2), {}, virtualHost(step));
+      expect(state).toEqual({ kind: 'off', exitCode: 0 });
+    },
+  );
+
+  it('is the same in every run when time and entropy are', async () => {
+    const runs = [];
+    for (let i = 0; i < 2; i++) {
+      const { machine } = await runToEnd(sleeper(2), {}, virtualHost(0.05));
+      runs.push({ ...machine.stats(), translator: undefined });
+    }
+    expect(runs[1]).toEqual(runs[0]);
   });
 
   it('for an interrupt that comes from typing ends by it', async () => {

@@ -3,6 +3,7 @@
 import { nodeHost } from '../../src/cli/node-host.ts';
 import { loadCore } from '../../src/cli/repository.ts';
 import { assemble } from '../../src/isa/assemble.ts';
+import type { MachineHost } from '../../src/machine/host.ts';
 import { makeElf } from '../../src/machine/loader/testing.ts';
 import { Machine, type MachineConfig, type MachineState } from '../../src/machine/machine.ts';
 import { MIB } from '../../src/machine/memory-map.ts';
@@ -33,7 +34,11 @@ export interface Run {
 }
 
 /** Starts a program in 1 MB of RAM. */
-export async function start(source: string, config: Partial<MachineConfig> = {}): Promise<Run> {
+export async function start(
+  source: string,
+  config: Partial<MachineConfig> = {},
+  host: MachineHost = nodeHost(),
+): Promise<Run> {
   const machine = Machine.create(
     {
       memory: MIB,
@@ -42,7 +47,7 @@ export async function start(source: string, config: Partial<MachineConfig> = {})
       shared: false,
       ...config,
     },
-    nodeHost(),
+    host,
   );
   let output = '';
   machine.onConsole((data) => {
@@ -57,8 +62,31 @@ export async function start(source: string, config: Partial<MachineConfig> = {})
   return { machine, output: () => output, end };
 }
 
-export async function runToEnd(source: string, config: Partial<MachineConfig> = {}) {
-  const run = await start(source, config);
+export async function runToEnd(
+  source: string,
+  config: Partial<MachineConfig> = {},
+  host?: MachineHost,
+) {
+  const run = await start(source, config, host);
   const state = await run.end;
   return { ...run, state, text: run.output() };
+}
+
+/** A host whose time passes by `step` milliseconds at each look at its clock, and by sleeping. */
+export function virtualHost(step: number): MachineHost {
+  let now = 0;
+  return {
+    now: () => {
+      now += step;
+      return now;
+    },
+    wallClock: () => 1.7e12 + now,
+    entropy: (into) => into.fill(4),
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
+    sleep(ms) {
+      if (!(ms < 60_000)) throw new Error(`The machine sleeps for ${ms} ms, as if for ever.`);
+      now += ms;
+      return { done: Promise.resolve(), wake: () => {} };
+    },
+  };
 }
