@@ -51,8 +51,7 @@ test('keyboard alone: create, boot, type, leave the console, pause, power off, d
   await expect(page.getByRole('button', { name: 'Boot micro' })).toBeVisible();
   await page.keyboard.press('n');
   await expect(page.getByRole('dialog', { name: 'New VM' })).toBeVisible();
-  // From the template to the name: one stop each.
-  await page.keyboard.press('Tab');
+  await expect(page.getByRole('textbox', { name: 'Name' })).toBeFocused();
   await page.keyboard.type('keys');
   await page.keyboard.press('Enter');
   await expectShell(page);

@@ -88,14 +88,13 @@ test('the guest’s own poweroff, reboot and panic show as states with a reason'
 
 test('leaving the page warns while a VM runs', async ({ page }) => {
   await boot(page);
-  const warned = new Promise<string>((resolve) => {
-    page.on('dialog', async (dialog) => {
-      resolve(dialog.type());
-      await dialog.dismiss();
-    });
-  });
+  const warning = page.waitForEvent('dialog');
+  const closed = page.waitForEvent('close');
   await page.close({ runBeforeUnload: true });
-  expect(await warned).toBe('beforeunload');
+  const dialog = await warning;
+  expect(dialog.type()).toBe('beforeunload');
+  await dialog.accept();
+  await closed;
 });
 
 test('scrollback is kept while a console is hidden, and grows', async ({ page }) => {

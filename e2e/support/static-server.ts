@@ -30,7 +30,7 @@ export interface StaticServer {
 }
 
 export async function serveSite(options: { isolated: boolean }): Promise<StaticServer> {
-  const site = resolve('dist');
+  const site = resolve(process.env.TABVISOR_SITE ?? 'dist');
   const requests: string[] = [];
   const server = createServer((request, response) => {
     const url = request.url ?? '/';

@@ -120,41 +120,44 @@ function Palette() {
               <Icon name="search" />
               <Input placeholder="Find a command or machine" />
             </SearchField>
-            <Menu
-              className="menu palette-list"
-              aria-label="Commands"
-              onAction={(key) => choose(String(key))}
-              renderEmptyState={() => <p className="palette-empty">Nothing matches.</p>}
-            >
-              {vms.map((machine) => (
-                <MenuItem
-                  key={machine.id}
-                  id={`vm:${machine.id}`}
-                  textValue={`Open ${machine.name}`}
-                  className="menu-item"
-                >
-                  <Icon name="terminal" />
-                  <span>Open {machine.name}</span>
-                </MenuItem>
-              ))}
-              {commands.map((command) => (
-                <MenuItem
-                  key={command.id}
-                  id={command.id}
-                  textValue={command.title}
-                  className={`menu-item${command.danger ? ' danger' : ''}`}
-                >
-                  <Icon name={command.icon} />
-                  <span>
-                    {command.title}
-                    {command.group === 'machine' && vm !== undefined && (
-                      <span className="muted"> {vm.name}</span>
-                    )}
-                  </span>
-                  {command.shortcut !== undefined && <Keys shortcut={command.shortcut} />}
-                </MenuItem>
-              ))}
-            </Menu>
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable */}
+            <div className="palette-list" tabIndex={0} role="group" aria-label="Matches">
+              <Menu
+                className="menu"
+                aria-label="Commands"
+                onAction={(key) => choose(String(key))}
+                renderEmptyState={() => <p className="palette-empty">Nothing matches.</p>}
+              >
+                {vms.map((machine) => (
+                  <MenuItem
+                    key={machine.id}
+                    id={`vm:${machine.id}`}
+                    textValue={`Open ${machine.name}`}
+                    className="menu-item"
+                  >
+                    <Icon name="terminal" />
+                    <span>Open {machine.name}</span>
+                  </MenuItem>
+                ))}
+                {commands.map((command) => (
+                  <MenuItem
+                    key={command.id}
+                    id={command.id}
+                    textValue={command.title}
+                    className={`menu-item${command.danger ? ' danger' : ''}`}
+                  >
+                    <Icon name={command.icon} />
+                    <span>
+                      {command.title}
+                      {command.group === 'machine' && vm !== undefined && (
+                        <span className="muted"> {vm.name}</span>
+                      )}
+                    </span>
+                    {command.shortcut !== undefined && <Keys shortcut={command.shortcut} />}
+                  </MenuItem>
+                ))}
+              </Menu>
+            </div>
           </Autocomplete>
         </Dialog>
       </Modal>

@@ -100,7 +100,14 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
         )}
       </RadioGroup>
 
-      <TextField className="field" value={name} onChange={setName} maxLength={40}>
+      <TextField
+        className="field"
+        value={name}
+        onChange={setName}
+        maxLength={40}
+        // Not on touch screens, where the keyboard would cover half the dialog.
+        autoFocus={!matchMedia('(pointer: coarse)').matches}
+      >
         <Label>Name</Label>
         <Input
           className="input"

@@ -84,11 +84,13 @@ export function BootProblems({ problems }: { problems: readonly string[] }) {
     <main className="welcome">
       <div className="welcome-inner">
         <h1>This address cannot be booted</h1>
-        <ul className="problems" role="alert">
-          {problems.map((problem) => (
-            <li key={problem}>{problem}</li>
-          ))}
-        </ul>
+        <div role="alert">
+          <ul className="problems">
+            {problems.map((problem) => (
+              <li key={problem}>{problem}</li>
+            ))}
+          </ul>
+        </div>
         <h2>What there is</h2>
         <dl className="options">
           {catalogue.kind === 'ready' &&
