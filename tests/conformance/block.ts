@@ -5,6 +5,7 @@
  */
 import {
   Block as At,
+  FETCHES,
   PATCHES,
   PTES,
   RAM_BASE,
@@ -93,7 +94,7 @@ export function writeBlock(
   set(At.stvec, csrs.stvec);
   set(At.fcsr, csrs.fcsr);
   set(At.seed, block.seed);
-  set(At.translates, block.ptes ? 1n : 0n);
+  set(At.translates, block.kind === 'fetch' ? BigInt(FETCHES) : block.ptes ? 1n : 0n);
   block.pmpaddr.forEach((value, i) => {
     set(At.pmpaddr + 8 * i, value);
   });

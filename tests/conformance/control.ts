@@ -4,7 +4,16 @@
  */
 import type { Atom } from './block.ts';
 import { codeBytes } from './block.ts';
-import { branchRows, fit, integerRows, KEPT, NOP, randomOf, scratch, word } from './instructions.ts';
+import {
+  branchRows,
+  fit,
+  integerRows,
+  KEPT,
+  NOP,
+  randomOf,
+  scratch,
+  word,
+} from './instructions.ts';
 import type { Random } from './random.ts';
 
 export type Mode = 'm' | 's' | 'u';

@@ -22,6 +22,7 @@ const MSTATUS = {
   TW: 1n << 21n,
   TSR: 1n << 22n,
 } as const;
+
 export { MSTATUS };
 
 /** Interrupts of a supervisor that software raises, as bits of mip. */
@@ -94,9 +95,10 @@ function whole(name: string, value: CsrUse['value']): CsrUse {
 
 /** For blocks in U-mode, and in every other mode too. */
 export const USER_CSRS: readonly CsrUse[] = [
-  use('fflags', any),
-  use('frm', any),
-  use('fcsr', any),
+  // Zero bits set or cleared leave FS as it is in QEMU; here any write makes it dirty. Both may.
+  whole('fflags', any),
+  whole('frm', any),
+  whole('fcsr', any),
   // Counters run: only the right to read them is compared.
   use('cycle', undefined, false),
   use('time', undefined, false),
@@ -115,10 +117,9 @@ export const SUPERVISOR_CSRS: readonly CsrUse[] = [
   use('sepc', programCounter),
   use('scause', within((1n << 63n) | 0x3fn)),
   use('stval', any),
-  // Far in the past or never: the clocks differ.
-  use('stimecmp', (random, line) =>
-    line === LINES.timer ? random.pick([0n, NEVER, 1n << 62n]) : random.pick([NEVER, 1n << 62n]),
-  ),
+  // Never: where menvcfg.STCE is off QEMU 10 still takes a time that is over for STIP, which it is
+  // not (privileged ISA, 'Sstc'). The wait blocks let the timer fire.
+  whole('stimecmp', (random) => random.pick([NEVER, 1n << 62n])),
 ];
 
 /** mtvec is left out: it leads to the harness. */

@@ -11,8 +11,9 @@
 import { assemble } from '../../src/isa/assemble.ts';
 import { X_NAMES } from '../../src/isa/registers.ts';
 import {
-  Block,
   BLOCKS,
+  Block,
+  FETCHES,
   FRAME,
   HARNESS,
   HARNESS_SIZE,
@@ -25,8 +26,8 @@ import {
   PTES,
   pteAddress,
   RECORDED_CSRS,
-  Result,
   RESULTS,
+  Result,
   ROOT39,
   ROOT48,
   STUB,
@@ -145,9 +146,16 @@ next:
 
   # The pool: numbers from the block's seed.
   ld t1, ${Block.seed}(t0)
+  ld s0, ${Block.translates}(t0)
   li t2, ${POOL}
   li t3, ${POOL_PAGES}
   li t4, 0x5851f42d4c957f2d
+  li t0, 1405
+  li t6, ${FETCHES}
+  bne t6, s0, random_fill
+  li t4, 0                  # returns, wherever code leads
+  li t0, 0x8082808280828082
+random_fill:
   li t6, 4096
 fill:
   add t5, t2, t6
@@ -155,13 +163,14 @@ ${windowOffsets
   .map(
     (offset) => `
   mul t1, t1, t4
-  addi t1, t1, 1405
+  add t1, t1, t0
   sd t1, ${offset < 2048 ? `${offset}(t2)` : `${offset - 4096}(t5)`}`,
   )
   .join('')}
   mv t2, t5
   addi t3, t3, -1
   bnez t3, fill
+  ld t0, ${Frame.current}(sp)
 ${lines(
   PATCHES,
   (i) => `

@@ -1,5 +1,5 @@
 /** A RAM image: the harness and as many blocks as fit; which block lies where. */
-import { type TestBlock, blockBytes, writeBlock } from './block.ts';
+import { blockBytes, type TestBlock, writeBlock } from './block.ts';
 import { harness } from './harness.ts';
 import { BLOCKS, RAM_BASE, RAM_SIZE, RESULTS, RESULTS_END, Result } from './layout.ts';
 

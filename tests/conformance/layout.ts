@@ -69,6 +69,7 @@ export const Block = {
   pmpaddr: 120, // entries 1 to 5
   stvec: 160,
   seed: 168,
+  /** 0: no page tables. 1: tables. FETCHES: tables, and code that returns in the whole pool. */
   translates: 176,
   fcsr: 184,
   patches: 192, // 4 pairs of address and value
@@ -78,6 +79,7 @@ export const Block = {
   code: 1024,
 } as const;
 
+export const FETCHES = 2;
 export const PATCHES = 4;
 export const PTES = 32;
 

@@ -18,6 +18,8 @@ import { createTarget } from './target.ts';
 const DEFAULT_COUNT = 2_100_000;
 /** Disagreements that are made small and printed: the first ones say most. */
 const SHOWN = 5;
+/** Seconds after which a side is taken to run for ever: ten times what an image needs. */
+const LIMIT = 20;
 /** Blocks of one start of QEMU. */
 const BATCH = 2500;
 
@@ -78,7 +80,7 @@ async function findEndless(sides: Sides, image: Image, first: number): Promise<s
     const middle = (low + high) >> 1;
     const part = new Image();
     for (const block of image.blocks.slice(low, middle)) part.add(block);
-    const tried = await runImage(sides, part, 15);
+    const tried = await runImage(sides, part, LIMIT);
     if (tried.problem) verdict = tried;
     if (tried.problem) high = middle;
     else low = middle;
@@ -105,7 +107,7 @@ async function main(): Promise<number> {
     const first = next;
     const made = nextImage(options, oracle, first, options.count - instructions);
     const { image } = made;
-    const verdict = await runImage(sides, image);
+    const verdict = await runImage(sides, image, LIMIT);
     next += image.blocks.length;
     instructions += made.instructions;
     executed += verdict.instructions;

@@ -41,7 +41,7 @@ export interface MemoryOptions {
   readonly without: ReadonlySet<string>;
   /** Natural alignment only. */
   readonly aligned: boolean;
-  /** Only loads and stores: the code may be entered anywhere. */
+  /** Only loads: the code may be entered anywhere, and the pool is code. */
   readonly plain: boolean;
 }
 
@@ -51,9 +51,11 @@ function sizeOf({ action }: Instruction): number {
   return Number(action.load.slice(1)) / 8;
 }
 
-function loadOrStore(random: Random, { pointers: from, aligned }: MemoryOptions): number {
+const loadRows = loadStoreRows.filter(({ action }) => action.kind === 'load');
+
+function loadOrStore(random: Random, { pointers: from, aligned, plain }: MemoryOptions): number {
   for (;;) {
-    const row = random.pick(loadStoreRows);
+    const row = random.pick(plain ? loadRows : loadStoreRows);
     const pointer = random.pick(from);
     const size = sizeOf(row);
     let target = random.between(-WINDOW, WINDOW - size);
@@ -133,9 +135,10 @@ function cacheBlock(random: Random, from: readonly Pointer[]): Atom {
 }
 
 export function memoryAtom(random: Random, options: MemoryOptions): Atom {
-  const { pointers: from, without, plain } = options;
+  const { pointers: from, without, plain, aligned } = options;
   if (plain) return [loadOrStore(random, options)];
-  const cacheWeight = without.has('zicboz') ? 0 : 1;
+  // How much of a block's region PMP must allow is the implementation's choice.
+  const cacheWeight = without.has('zicboz') || aligned ? 0 : 1;
   switch (
     random.weighted([
       [10, 'plain'],

@@ -79,17 +79,25 @@ async function simplifyState(check: Check, block: TestBlock): Promise<TestBlock>
     (from) => ({ ...from, patches: [] }),
     (from) => ({ ...from, pmpaddr: [0n, 0n, 0n, ...from.pmpaddr.slice(3)] }),
     ...(['mie', 'mip', 'medeleg', 'mideleg', 'menvcfg', 'senvcfg', 'fcsr'] as const).map(
-      (name): Change => (from) => ({ ...from, csrs: { ...from.csrs, [name]: 0n } }),
+      (name): Change =>
+        (from) => ({ ...from, csrs: { ...from.csrs, [name]: 0n } }),
     ),
     // Pointers and status values stay: without them the code leads where nobody compares.
-    ...scratchRegisters.map((register): Change => (from) => ({
-      ...from,
-      x: from.x.map((value, j) => (j === register ? 0n : value)),
-    })),
-    ...Array.from({ length: 32 }, (_, i): Change => (from) => ({
-      ...from,
-      f: from.f.map((value, j) => (j === i ? 0n : value)),
-    })),
+    ...scratchRegisters.map(
+      (register): Change =>
+        (from) => ({
+          ...from,
+          x: from.x.map((value, j) => (j === register ? 0n : value)),
+        }),
+    ),
+    ...Array.from(
+      { length: 32 },
+      (_, i): Change =>
+        (from) => ({
+          ...from,
+          f: from.f.map((value, j) => (j === i ? 0n : value)),
+        }),
+    ),
   ];
   const fails = await check(changes.map((change) => change(block)));
   const harmless = changes.filter((_, i) => fails[i]);

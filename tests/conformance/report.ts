@@ -33,7 +33,10 @@ export function describeBlock(block: TestBlock, differences: readonly Difference
     }
     pc += instructionBytes(word);
   }
-  lines.push(`    ${pc.toString(16)}      0000  (end)`, '  and differs in          expected    found');
+  lines.push(
+    `    ${pc.toString(16)}      0000  (end)`,
+    '  and differs in          expected    found',
+  );
   for (const { what, expected, found } of differences) {
     lines.push(`    ${what.padEnd(18)}  ${hex(expected)}  ${hex(found)}`);
   }

@@ -1,7 +1,7 @@
 /** Runs blocks on both sides: the one place where the oracle and the core meet. */
-import { type TestBlock } from './block.ts';
-import { differences, type Difference, differingBlocks } from './compare.ts';
-import { imageOf, type Image } from './image.ts';
+import type { TestBlock } from './block.ts';
+import { type Difference, differences, differingBlocks } from './compare.ts';
+import { type Image, imageOf } from './image.ts';
 import type { Oracle } from './oracle.ts';
 import type { TargetRun } from './target.ts';
 

@@ -74,7 +74,10 @@ function leaf(random: Random, isNapotBlock: boolean): bigint {
     // 64 KiB: the low four bits of the page number are 1000, any others are reserved.
     const code = random.chance(0.9) ? 8n : BigInt(random.below(16));
     const reserved = code === 8n ? 0n : A | D;
-    return spoil(random, (ppn(POOL) & ~0x3c00n) | (code << 10n) | permissions(random) | N | reserved);
+    return spoil(
+      random,
+      (ppn(POOL) & ~0x3c00n) | (code << 10n) | permissions(random) | N | reserved,
+    );
   }
   if (random.chance(0.03)) return nowhere(random);
   const target = random.chance(0.97) ? page : HARNESS;
@@ -94,7 +97,8 @@ export function pageTables(random: Random, options: { user: boolean; svnapot: bo
   const isNapot = options.svnapot && random.chance(0.3);
   const shared = leaf(random, true);
   for (let i = 0; i < PTES; i++) {
-    if (i < PteIndex.level1) entries.push(isNapot && random.chance(0.9) ? shared : leaf(random, false));
+    if (i < PteIndex.level1)
+      entries.push(isNapot && random.chance(0.9) ? shared : leaf(random, false));
     else if (i === PteIndex.identity) {
       entries.push(ppn(HARNESS) | V | R | W | X | A | D | (options.user ? U : 0n));
     } else entries.push(superpage(random));
