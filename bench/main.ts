@@ -20,7 +20,7 @@ import { node } from './sides/node.ts';
 import { qemu7, qemu10 } from './sides/qemu.ts';
 
 const MEGABYTES = 512;
-const ROW_TIMEOUT_MS = 300_000;
+const ROW_TIMEOUT_MS = 600_000;
 const QUICK_ROW_TIMEOUT_MS = 120_000;
 const BOOT_TIMEOUT_MS = 180_000;
 /** Other work on the machine, as load of the last minute, from which figures are doubtful. */
