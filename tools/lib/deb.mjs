@@ -58,26 +58,51 @@ export async function readControl(file) {
 function member(file, prefix) {
   const descriptor = openSync(file, 'r');
   try {
-    const header = Buffer.alloc(60);
-    let at = 8;
-    while (readSync(descriptor, header, 0, 60, at) === 60) {
-      const name = header.toString('latin1', 0, 16).trim().replace(/\/$/, '');
-      const size = Number(header.toString('latin1', 48, 58));
-      const start = at + 60;
-      if (name.startsWith(prefix)) {
-        const raw = createReadStream(file, { start, end: start + size - 1 });
-        if (name === prefix) return raw;
-        if (name.endsWith('.gz')) return raw.pipe(createGunzip());
-        if (name.endsWith('.xz')) return fromProgram('xz', ['-dc'], raw);
-        if (name.endsWith('.zst')) return fromProgram('zstd', ['-dc'], raw);
-        throw new Plain(`The package ${file} is compressed in an unknown way (${name}).`);
-      }
-      at = start + size + (size % 2);
+    const found = findMember((into, at) => readSync(descriptor, into, 0, into.length, at), prefix);
+    if (found) {
+      const { name, start, size } = found;
+      const raw = createReadStream(file, { start, end: start + size - 1 });
+      if (name === prefix) return raw;
+      if (name.endsWith('.gz')) return unzipped(raw, file);
+      if (name.endsWith('.xz')) return fromProgram('xz', ['-dc'], raw);
+      if (name.endsWith('.zst')) return fromProgram('zstd', ['-dc'], raw);
+      throw new Plain(`The package ${file} is compressed in an unknown way (${name}).`);
     }
   } finally {
     closeSync(descriptor);
   }
   throw new Plain(`${file} is no Debian package: it has no ${prefix}. Fetch it again.`);
+}
+
+/**
+ * Where in an ar archive the first member is whose name starts with `prefix`. What makes no sense
+ * ends the search: the work is bounded by the file's size.
+ * @param {(into: Buffer, at: number) => number} read fills a buffer from a place in the file
+ * @param {string} prefix
+ * @returns {{ name: string, start: number, size: number } | undefined}
+ */
+export function findMember(read, prefix) {
+  const header = Buffer.alloc(60);
+  for (let at = 8; read(header, at) === 60; ) {
+    const name = header.toString('latin1', 0, 16).trim().replace(/\/$/, '');
+    const digits = header.toString('latin1', 48, 58).trim();
+    if (!/^\d+$/.test(digits) || header.toString('latin1', 58) !== '`\n') return undefined;
+    const size = Number(digits);
+    const start = at + 60;
+    if (name.startsWith(prefix)) return size > 0 ? { name, start, size } : undefined;
+    at = start + size + (size % 2);
+  }
+  return undefined;
+}
+
+/** @param {Readable} raw @param {string} file @returns {AsyncGenerator<Buffer>} */
+async function* unzipped(raw, file) {
+  try {
+    yield* raw.pipe(createGunzip());
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
+    throw new Plain(`The package ${file} cannot be unpacked (${reason}). Fetch it again.`);
+  }
 }
 
 /**
@@ -107,8 +132,14 @@ async function* fromProgram(program, args, input) {
     throw new Plain(`${program} could not unpack ${args.at(-1)}: ${lastWords(words)}.`);
 }
 
+/** Larger files are in no package that is read here. */
+const MAX_FILE = 2 ** 30;
+/** Of a long name, or of a pax header. */
+const MAX_NAMES = 2 ** 20;
+
 /**
- * Reads a tar archive (ustar, with GNU long names and pax paths).
+ * Reads a tar archive (ustar, with GNU long names and pax paths). What it yields is whole: an
+ * archive that ends early or makes no sense ends in an error.
  * @param {AsyncIterable<Buffer>} stream
  * @param {(path: string) => boolean} wanted
  * @returns {AsyncGenerator<Entry>}
@@ -119,17 +150,24 @@ export async function* readTar(stream, wanted) {
   let longTarget = '';
   for (;;) {
     const header = await source.take(512);
-    if (header.length < 512 || header[0] === 0) break;
+    if (header.length < 512) throw damaged('ends too early');
+    if (header[0] === 0) break;
     const text = (/** @type {number} */ from, /** @type {number} */ length) => {
       const bytes = header.subarray(from, from + length);
       const end = bytes.indexOf(0);
       return bytes.toString('utf8', 0, end < 0 ? length : end);
     };
-    const size = Number.parseInt(text(124, 12).trim() || '0', 8);
+    const size = octal(text(124, 12));
     const kind = String.fromCharCode(header[156] ?? 0);
     const padded = Math.ceil(size / 512) * 512;
+    const whole = async () => {
+      const data = await source.take(padded);
+      if (data.length < padded) throw damaged('ends too early');
+      return data.subarray(0, size);
+    };
     if (kind === 'L' || kind === 'K' || kind === 'x') {
-      const data = (await source.take(padded)).subarray(0, size);
+      if (size > MAX_NAMES) throw damaged(`has a name of ${size} bytes`);
+      const data = await whole();
       if (kind === 'x') {
         longName = paxField(data, 'path') ?? longName;
         longTarget = paxField(data, 'linkpath') ?? longTarget;
@@ -147,20 +185,34 @@ export async function* readTar(stream, wanted) {
       await source.skip(padded);
       continue;
     }
-    const data = (await source.take(padded)).subarray(0, size);
+    if (size > MAX_FILE) throw damaged(`has a file of ${size} bytes`);
+    const data = await whole();
     const type = { 0: 'file', '\0': 'file', 5: 'folder', 2: 'link' }[kind] ?? 'other';
-    const mode = Number.parseInt(text(100, 8).trim() || '0', 8);
+    const mode = octal(text(100, 8)) & 0o7777;
     yield { path, type: /** @type {Entry['type']} */ (type), mode, target, data };
   }
   await source.drain();
 }
 
+/** @param {string} what */
+function damaged(what) {
+  return new Plain(`The tar archive in a package is damaged: it ${what}. Fetch the package again.`);
+}
+
+/** A number of a tar header. @param {string} field */
+function octal(field) {
+  const digits = field.trim() || '0';
+  if (!/^[0-7]+$/.test(digits)) throw damaged('has a number that is none');
+  return Number.parseInt(digits, 8);
+}
+
 /** @param {Buffer} data @param {string} key */
 function paxField(data, key) {
   for (let at = 0; at < data.length; ) {
-    const length = Number.parseInt(data.toString('latin1', at, data.indexOf(32, at)), 10);
-    if (!(length > 0)) return undefined;
-    const record = data.toString('utf8', data.indexOf(32, at) + 1, at + length - 1);
+    const [start = '', digits] = /^(\d+) /.exec(data.toString('latin1', at, at + 9)) ?? [];
+    const length = Number(digits);
+    if (!(length > start.length)) return undefined;
+    const record = data.toString('utf8', at + start.length, at + length - 1);
     if (record.startsWith(`${key}=`)) return record.slice(key.length + 1);
     at += length;
   }
