@@ -55,6 +55,8 @@ export type ImageFile = Manifest['kernel'];
 
 /** More than this is no list of templates or files. */
 const MAX_TEXT = 1 << 20;
+/** Characters of the file that an error quotes. */
+const MAX_EXCERPT = 200;
 
 /** Reads a manifest from its text. `name` is for the sentence of an error. */
 export function parseManifest(text: string, name: string): Manifest {
@@ -75,11 +77,18 @@ function parse<S extends v.GenericSchema>(schema: S, text: string, name: string)
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new UserError(`${name} is not JSON (${messageOf(error)}). ${advice}`);
+    throw new UserError(`${name} is not JSON (${excerpt(messageOf(error))}). ${advice}`);
   }
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const where = v.getDotPath(issue) ?? 'the whole';
-  throw new UserError(`${name} does not fit its schema: ${where}: ${issue.message}. ${advice}`);
+  const where = excerpt(v.getDotPath(issue) ?? 'the whole');
+  const what = excerpt(issue.message);
+  throw new UserError(`${name} does not fit its schema: ${where}: ${what}. ${advice}`);
+}
+
+/** Messages quote what is in the file: on one line, and not all of it. */
+function excerpt(text: string): string {
+  const line = text.slice(0, MAX_EXCERPT).replace(/[\p{C}\p{Z}]+/gu, ' ');
+  return text.length > MAX_EXCERPT ? `${line}…` : line;
 }
