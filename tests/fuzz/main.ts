@@ -4,9 +4,11 @@
  */
 import { parseArgs } from 'node:util';
 import { Finding, type Fuzzer, fuzz } from './fuzzer.ts';
+import { images } from './images.ts';
+import { instructions } from './instructions.ts';
 import { virtio } from './virtio.ts';
 
-const FUZZERS: readonly Fuzzer[] = [virtio];
+const FUZZERS: readonly Fuzzer[] = [virtio, images, instructions];
 
 const HELP = `npm run fuzz -- [--only NAME] [--seed N] [--count N]
 
