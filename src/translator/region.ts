@@ -138,10 +138,15 @@ function isCall(block: Block): boolean {
 }
 
 /**
- * The region around `entry`. `page`: the 4096 bytes of the guest's page. Blocks are cut where
- * others jump into them; what does not fit the bounds stays outside.
+ * The region around `entry`. `page`: the 4096 bytes of the guest's page; `translated`: which offsets
+ * are entries of other regions, where this one ends. Blocks are cut where others jump into them;
+ * what does not fit the bounds stays outside.
  */
-export function findRegion(page: DataView, entry: number): Region {
+export function findRegion(
+  page: DataView,
+  entry: number,
+  translated: (offset: number) => boolean,
+): Region {
   // First which offsets begin blocks, then the blocks cut there.
   const starts = new Set<number>([entry]);
   const entries = new Set<number>([entry]);
@@ -155,6 +160,7 @@ export function findRegion(page: DataView, entry: number): Region {
     const visit = (offset: number, isEntry: boolean): void => {
       if (!inPage(offset)) return;
       if (!starts.has(offset)) {
+        if (translated(offset)) return;
         if (starts.size >= REGION_BLOCKS || instructions >= REGION_INSTRUCTIONS) return;
         starts.add(offset);
         pending.push(offset);

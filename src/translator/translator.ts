@@ -121,6 +121,10 @@ export class Translator {
     return decodePage + offset * 4;
   }
 
+  #isTranslated(slot: number): boolean {
+    return (this.#view.getUint32(slot, true) & 0x1ff) === OperationCode.Translated;
+  }
+
   /** Compiles what has waited long enough for others to share its module. */
   poll(): void {
     if (this.#queue.size > 0 && this.#now() - this.#oldest > PATIENCE_MS) this.flush();
@@ -141,9 +145,11 @@ export class Translator {
       if (decodePage === 0) continue;
       const slot = this.#slot(decodePage, request.offset);
       this.#view.setUint16(HEAT_OFFSET + ((slot >>> 2) & HEAT_MASK), 0, true);
-      if ((this.#view.getUint32(slot, true) & 0x1ff) === OperationCode.Translated) continue;
+      if (this.#isTranslated(slot)) continue;
       const bytes = new DataView(this.#core.memory.buffer, RAM_OFFSET + request.ramOffset, PAGE);
-      const region = findRegion(bytes, request.offset);
+      const region = findRegion(bytes, request.offset, (offset) =>
+        this.#isTranslated(this.#slot(decodePage, offset)),
+      );
       if ((region.blocks.get(request.offset)?.instructions.length ?? 0) === 0) continue;
       found.push({ request, region });
     }
@@ -177,9 +183,9 @@ export class Translator {
       for (const [offset, node] of entries) {
         const block = item.region.blocks.get(offset);
         const slot = this.#slot(decodePage, offset);
-        const taken = (this.#view.getUint32(slot, true) & 0x1ff) === OperationCode.Translated;
-        // An older region keeps its entry, but for the address that is hot now.
-        if (!block?.instructions.length || (taken && offset !== hotOffset)) continue;
+        // An older region of the same batch keeps its entry, but for the address that is hot now.
+        if (!block?.instructions.length) continue;
+        if (offset !== hotOffset && this.#isTranslated(slot)) continue;
         this.#view.setUint32(slot + 4, (index << 8) | node, true);
         this.#view.setUint32(slot, OperationCode.Translated, true);
         installed++;
@@ -205,7 +211,7 @@ export class Translator {
       if (decodePage !== 0) {
         for (let offset = 0; offset < PAGE; offset += 2) {
           const slot = this.#slot(decodePage, offset);
-          if ((this.#view.getUint32(slot, true) & 0x1ff) === OperationCode.Translated) {
+          if (this.#isTranslated(slot)) {
             this.#view.setBigUint64(slot, 0n, true);
           }
         }
