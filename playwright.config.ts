@@ -15,7 +15,8 @@ const chromium =
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
-  timeout: 120_000,
+  // For what hangs, not for slow machines: three guests boot beside each other in some tests.
+  timeout: 600_000,
   expect: { timeout: 30_000 },
   fullyParallel: false,
   workers: 1,

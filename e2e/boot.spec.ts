@@ -40,11 +40,8 @@ test('New VM makes several with the memory that was typed', async ({ page }) => 
   await expect(page.locator('.machine')).toHaveCount(2);
   await expect(row(page, 'lab-1')).toBeVisible();
   await expectShell(page);
-  await typeLine(
-    page,
-    'awk \'/MemTotal/ {print "in range", ($2 > 100000 && $2 < 163840)}\' /proc/meminfo',
-  );
-  await expectOutput(page, /^in range 1$/m);
+  await typeLine(page, 'dmesg | grep -c "/163840K available"');
+  await expectOutput(page, /^1$/m);
 });
 
 test('New VM refuses a memory that cannot be', async ({ page }) => {
@@ -71,7 +68,7 @@ test('the address boots three VMs and types a command into each', async ({ page 
   await expect(page.locator('.machine')).toHaveCount(3);
   for (const name of ['micro-1', 'micro-2', 'micro-3']) {
     await openConsole(page, name);
-    await expect(shownState(page)).toHaveText('Running', { timeout: 90_000 });
+    await expect(shownState(page)).toHaveText('Running', { timeout: 300_000 });
     await expectOutput(page, /^run-42$/m);
     await expect(page.locator('.facts')).toContainText('112 MB RAM');
   }

@@ -76,12 +76,12 @@ test('the guest’s own poweroff, reboot and panic show as states with a reason'
   await expect(shownState(page)).toHaveText('Booting');
   await expectShell(page);
   await typeLine(page, 'poweroff');
-  await expect(shownState(page)).toHaveText('Off', { timeout: 60_000 });
+  await expect(shownState(page)).toHaveText('Off', { timeout: 300_000 });
   await expect(page.locator('.notice')).toContainText('powered off');
   await page.getByRole('button', { name: 'Start', exact: true }).first().click();
   await expectShell(page);
   await typeLine(page, 'echo c > /proc/sysrq-trigger');
-  await expect(shownState(page)).toHaveText('Crashed', { timeout: 60_000 });
+  await expect(shownState(page)).toHaveText('Crashed', { timeout: 300_000 });
   await expect(page.locator('.notice')).toContainText('panic');
   await expect(page.getByRole('button', { name: 'Start again' })).toBeVisible();
 });

@@ -17,7 +17,7 @@ export async function boot(page: Page, query = '?boot=micro'): Promise<void> {
 }
 
 export async function expectShell(page: Page): Promise<void> {
-  await expect(shownState(page)).toHaveText('Running', { timeout: 90_000 });
+  await expect(shownState(page)).toHaveText('Running', { timeout: 300_000 });
   await expectOutput(page, /root@micro:~# *$/);
 }
 
@@ -31,7 +31,7 @@ export async function output(page: Page): Promise<string> {
 }
 
 export async function expectOutput(page: Page, wanted: RegExp): Promise<void> {
-  await expect.poll(() => output(page), { timeout: 60_000 }).toMatch(wanted);
+  await expect.poll(() => output(page), { timeout: 120_000 }).toMatch(wanted);
 }
 
 /** Types a line into the shown console, which gets the keyboard first. */

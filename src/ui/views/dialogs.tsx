@@ -121,7 +121,7 @@ function Palette() {
               <Input placeholder="Find a command or machine" />
             </SearchField>
             {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable */}
-            <div className="palette-list" tabIndex={0} role="group" aria-label="Matches">
+            <div className="palette-list" tabIndex={0}>
               <Menu
                 className="menu"
                 aria-label="Commands"
