@@ -80,7 +80,12 @@ function tarEntry(random: Random): Buffer {
 
 export async function playTar(random: Random): Promise<void> {
   const entries = Array.from({ length: random.below(5) }, () => tarEntry(random));
-  const archive = damage(random, Buffer.concat([...entries, Buffer.alloc(2 * BLOCK)]));
+  const whole = Buffer.concat([...entries, Buffer.alloc(2 * BLOCK)]);
+  // Cut before its end, and otherwise as it was: that must be noticed.
+  const cut = random.once(6);
+  const archive = cut
+    ? whole.subarray(0, random.below(whole.length - 2 * BLOCK + 1))
+    : damage(random, whole);
   const chunk = random.pick([1, 100, 512, 700, 100_000]);
   async function* stream(): AsyncGenerator<Buffer> {
     for (let at = 0; at < archive.length; at += chunk) yield archive.subarray(at, at + chunk);
@@ -96,6 +101,7 @@ export async function playTar(random: Random): Promise<void> {
         throw new Finding(`The entry ${path} has the mode ${mode}.`);
       }
     }
+    if (cut) throw new Finding(`An archive cut at ${archive.length} of ${whole.length} passes.`);
   } catch (error) {
     if (!(error instanceof Plain)) throw error;
     if (!/^[^\p{C}]+\.$/u.test(error.message)) throw new Finding(`No sentence: ${error.message}`);

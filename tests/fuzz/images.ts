@@ -239,13 +239,25 @@ function playElf(random: Random): void {
   const file = elf(random);
   const parsed = attempt(() => parseElf(file, ['tohost', 'fromhost']));
   if (parsed === undefined) return;
-  for (const { data, memorySize, physical } of parsed.segments) {
+  const sizes = sizesInFile(file);
+  for (const [i, { data, memorySize, physical }] of parsed.segments.entries()) {
+    if (data.length !== sizes[i]) throw new Finding(`Segment ${i} is not whole.`);
     if (data.buffer !== file.buffer) throw new Finding('A segment was copied.');
     if (data.length > memorySize) throw new Finding('A segment is larger than its memory.');
     for (const number of [physical, memorySize]) mustBeExact(number);
   }
   mustBeExact(parsed.entry);
   for (const address of parsed.symbols.values()) mustBeExact(address);
+}
+
+/** Bytes of the segments that are to be loaded, straight from the program headers. */
+function sizesInFile(file: Uint8Array): number[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const table = Number(view.getBigUint64(32, true));
+  const size = view.getUint16(54, true);
+  return Array.from({ length: view.getUint16(56, true) }, (_, i) => table + i * size)
+    .filter((at) => view.getUint32(at, true) === 1 && view.getBigUint64(at + 40, true) !== 0n)
+    .map((at) => Number(view.getBigUint64(at + 32, true)));
 }
 
 function mustBeExact(number: number): void {

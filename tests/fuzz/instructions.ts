@@ -41,7 +41,8 @@ const RAM = 256 * 1024;
 const PAGE = 4096;
 /** Places in RAM: code, the two trap handlers, a page table. The rest is data. */
 const CODE = 0x4000;
-const CODE_MOST = 0x1000;
+/** Up to 4 KiB of code. */
+const CODE_BITS_MOST = 12;
 const HANDLERS = 0x1_0000;
 const TABLE = 0x2_0000;
 const SLICES = 12;
@@ -61,24 +62,21 @@ const coreModule = new WebAssembly.Module(
   readFileSync(new URL('../../build/core.wasm', import.meta.url)),
 );
 
-/** Goes on behind the instruction that trapped; from outside the code, somewhere inside. */
-const handlers = assemble(
-  ['m', 's']
-    .map(
-      (mode) => `
+/** Go on behind the instruction that trapped, or at the same distance inside the code. */
+function handlers(code: number, bits: number): Uint8Array {
+  const handler = (mode: string) => `
     csrr t0, ${mode}epc
+    li t1, ${RAM_BASE + code}
+    sub t0, t0, t1
     addi t0, t0, 4
-    slli t0, t0, 52
-    srli t0, t0, 52
-    li t1, ${RAM_BASE + CODE}
+    slli t0, t0, ${64 - bits}
+    srli t0, t0, ${64 - bits}
     add t0, t0, t1
     csrw ${mode}epc, t0
     ${mode}ret
-    .align 6`,
-    )
-    .join('\n'),
-  { base: BigInt(RAM_BASE + HANDLERS) },
-).bytes;
+    .align 6`;
+  return assemble(handler('m') + handler('s'), { base: BigInt(RAM_BASE + HANDLERS) }).bytes;
+}
 /** The second handler follows the first on the next multiple of 64. */
 const HANDLER_STRIDE = 64;
 
@@ -153,18 +151,21 @@ function instruction(random: Random): [word: number, length: 2 | 4] {
 function start(random: Random): Start {
   const ram = new Uint8Array(RAM);
   const view = new DataView(ram.buffer);
-  const end = CODE + random.between(64, CODE_MOST);
-  for (let at = CODE; at < end; ) {
+  // Short, so that it runs many times; anywhere, so that it crosses pages.
+  const bits = random.between(6, CODE_BITS_MOST);
+  const code = CODE + 2 * random.below(PAGE);
+  const end = code + 2 ** bits - 4;
+  for (let at = code; at < end; ) {
     const [word, length] = instruction(random);
     if (length === 2) view.setUint16(at, word & 0xffff, true);
     else view.setUint32(at, word, true);
     at += length;
   }
-  // jal x0 back to the beginning, where the code ends.
-  const back = CODE - ((end + 3) & ~3);
+  // Back to the beginning: jal x0.
+  const back = code - end;
   const distance = ((back & 0x7fe) << 20) | ((back & 0x800) << 9) | (back & 0xff000);
-  view.setUint32(CODE - back, (0x8000_0000 | distance | 0x6f) >>> 0, true);
-  ram.set(handlers, HANDLERS);
+  view.setUint32(end, (0x8000_0000 | distance | 0x6f) >>> 0, true);
+  ram.set(handlers(code, bits), HANDLERS);
   // Sv39: RAM where it is, and others of a gigabyte at random, with random rights.
   for (let i = 0; i < 512; i++) {
     if (i !== 2 && !random.once(16)) continue;
@@ -183,6 +184,7 @@ function start(random: Random): Start {
     [0x300, random.once(8) ? nasty64(random) : 0x6000n],
     [0x3b0, random.once(8) ? nasty64(random) : 0x3f_ffff_ffff_ffffn],
     [0x3a0, random.once(8) ? nasty64(random) : 0x1fn],
+    [0x003, random.once(3) ? BigInt(random.below(256)) : 0n],
     [0x306, nasty64(random)],
     [0x30a, random.once(2) ? nasty64(random) : 0xa000_0000_0000_00f1n],
     [CSR.satp, translated ? (8n << 60n) | BigInt((RAM_BASE + TABLE) / PAGE) : 0n],
@@ -194,7 +196,7 @@ function start(random: Random): Start {
     f: Array.from({ length: 32 }, () =>
       random.once(3) ? 0xffff_ffff_0000_0000n | BigInt(random.nasty()) : nasty64(random),
     ),
-    pc: random.once(20) ? pointer(random) & ~1n : BigInt(RAM_BASE + CODE),
+    pc: random.once(20) ? pointer(random) & ~1n : BigInt(RAM_BASE + code),
     priv: random.pick([3, 1, 0]),
     sbi: random.below(2),
     csrs: writes,
@@ -390,6 +392,6 @@ function compare(a: Subject, b: Subject, slice: number): void {
 export const instructions: Fuzzer = {
   name: 'instructions',
   what: 'random code in both tiers of the core: same state, nothing outside the guest',
-  bounded: 100,
+  bounded: 120,
   play,
 };
