@@ -3,7 +3,6 @@ import { useEffect, useRef, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panels';
 import { missingFeatures, sharedMemoryAvailable } from '../hypervisor/features.ts';
-import { statusWord } from './format.ts';
 import { useSelectedId } from './navigation.ts';
 import { Notice } from './parts/controls.tsx';
 import { NARROW, useMedia, useVms } from './parts/hooks.ts';
@@ -110,9 +109,8 @@ function Announcer() {
     const changes: string[] = [];
     const now = new Map<string, string>();
     for (const vm of vms) {
-      const word = statusWord(vm);
-      now.set(vm.id, word);
-      if (before.current.get(vm.id) !== word) changes.push(`${vm.name}: ${word}.`);
+      now.set(vm.id, vm.word);
+      if (before.current.get(vm.id) !== vm.word) changes.push(`${vm.name}: ${vm.word}.`);
     }
     before.current = now;
     if (changes.length > 0) setText(changes.slice(0, 5).join(' '));

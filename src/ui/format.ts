@@ -1,7 +1,7 @@
 /** Figures and states in words. */
 import type { VmStatus, VmView } from '../hypervisor/vm.ts';
 
-export const STATUS_WORD: Record<VmStatus, string> = {
+export const STATUS_WORD: Record<VmStatus | 'silent', string> = {
   downloading: 'Downloading',
   starting: 'Starting',
   booting: 'Booting',
@@ -10,10 +10,11 @@ export const STATUS_WORD: Record<VmStatus, string> = {
   off: 'Off',
   crashed: 'Crashed',
   failed: 'Failed',
+  silent: 'Not answering',
 };
 
 export function statusWord(vm: VmView): string {
-  return vm.silent ? 'Not answering' : STATUS_WORD[vm.status];
+  return STATUS_WORD[vm.silent ? 'silent' : vm.status];
 }
 
 /** `0:07`, `12:34`, `3:04:05`. */

@@ -1,11 +1,37 @@
 /** Small hooks: the fleet's views, a media query, a clock for durations. */
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { useStore } from 'zustand';
-import type { VmView } from '../../hypervisor/vm.ts';
+import { useShallow } from 'zustand/react/shallow';
+import type { VmStatus, VmView } from '../../hypervisor/vm.ts';
+import { STATUS_WORD } from '../format.ts';
 import { fleet } from '../services.ts';
 
-export function useVms(): readonly VmView[] {
-  return useStore(fleet.store, ({ vms }) => vms);
+/** What lists and tabs show of a VM. It changes rarely; figures change every second. */
+export interface VmSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly status: VmStatus | 'silent';
+  readonly word: string;
+}
+
+/** Summaries of all VMs, the same objects as long as nothing in them changes. */
+export function useVms(): readonly VmSummary[] {
+  const texts = useStore(
+    fleet.store,
+    useShallow(({ vms }: { vms: readonly VmView[] }) =>
+      vms.map(({ id, name, status, silent }) =>
+        JSON.stringify({ id, name, status: silent ? 'silent' : status }),
+      ),
+    ),
+  );
+  return useMemo(
+    () =>
+      texts.map((text) => {
+        const { id, name, status }: Omit<VmSummary, 'word'> = JSON.parse(text);
+        return { id, name, status, word: STATUS_WORD[status] };
+      }),
+    [texts],
+  );
 }
 
 export function useVm(id: string | undefined): VmView | undefined {

@@ -5,7 +5,7 @@ import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components/Tabs';
 import { formatMemorySize } from '../../hypervisor/memory-size.ts';
 import { isLive, isPending, type VmView } from '../../hypervisor/vm.ts';
 import { commandById } from '../commands.ts';
-import { formatDuration, formatShare, statusWord } from '../format.ts';
+import { formatDuration, formatShare } from '../format.ts';
 import { closeConsole, openConsole, showList, useSelectedId } from '../navigation.ts';
 import { CommandButton, IconButton, Keys, Notice, Status } from '../parts/controls.tsx';
 import { NARROW, useMedia, useUptime, useVm, useVms } from '../parts/hooks.ts';
@@ -35,17 +35,8 @@ export function ConsoleArea() {
         {narrow && <IconButton icon="back" label="Back to the list" onPress={showList} />}
         <TabList aria-label="Open consoles" items={open} className="tab-list">
           {(vm) => (
-            <Tab
-              id={vm.id}
-              className="tab"
-              data-vm={vm.id}
-              aria-label={`${vm.name}, ${statusWord(vm)}`}
-            >
-              <span
-                className="status-dot"
-                data-status={vm.silent ? 'silent' : vm.status}
-                aria-hidden="true"
-              />
+            <Tab id={vm.id} className="tab" data-vm={vm.id} aria-label={`${vm.name}, ${vm.word}`}>
+              <span className="status-dot" data-status={vm.status} aria-hidden="true" />
               <span className="tab-name">{vm.name}</span>
               {/* Keyboards close with the command; a button inside a tab is not allowed. */}
               <span
@@ -64,7 +55,7 @@ export function ConsoleArea() {
         </TabList>
       </div>
       <TabPanel id={shown.id} key={shown.id} className="console" shouldForceMount={false}>
-        <Console vm={shown} />
+        <Console id={shown.id} />
       </TabPanel>
     </Tabs>
   );
@@ -105,8 +96,10 @@ function NothingShown({ narrow }: { narrow: boolean }) {
   );
 }
 
-function Console({ vm }: { vm: VmView }) {
+function Console({ id }: { id: string }) {
+  const vm = useVm(id);
   const finding = useUi((state) => state.finding);
+  if (vm === undefined) return null;
   const booting = isPending(vm.status) || vm.status === 'booting';
   return (
     <>

@@ -2,16 +2,16 @@
 import { GridList, GridListItem } from 'react-aria-components/GridList';
 import { formatMemorySize } from '../../hypervisor/memory-size.ts';
 import { isLive, type VmView } from '../../hypervisor/vm.ts';
-import { formatBytes, formatDuration, formatShare, statusWord } from '../format.ts';
+import { formatBytes, formatDuration, formatShare } from '../format.ts';
 import { openConsole, useSelectedId } from '../navigation.ts';
 import { Sparkline, Status } from '../parts/controls.tsx';
-import { useUptime, useVms } from '../parts/hooks.ts';
+import { useUptime, useVm, useVms } from '../parts/hooks.ts';
 import { VmMenu } from '../parts/vm-menu.tsx';
 
 export function MachineList() {
   const vms = useVms();
   const selected = useSelectedId();
-  const running = vms.filter((vm) => isLive(vm.status)).length;
+  const running = vms.filter(({ status }) => status === 'silent' || isLive(status)).length;
   return (
     <section className="machines" aria-label="Machines">
       <header className="machines-head">
@@ -38,12 +38,12 @@ export function MachineList() {
         {(vm) => (
           <GridListItem
             id={vm.id}
-            textValue={`${vm.name}, ${statusWord(vm)}`}
+            textValue={`${vm.name}, ${vm.word}`}
             className="machine"
             data-vm={vm.id}
             data-current={vm.id === selected || undefined}
           >
-            <MachineRow vm={vm} />
+            <MachineRow id={vm.id} />
           </GridListItem>
         )}
       </GridList>
@@ -51,8 +51,11 @@ export function MachineList() {
   );
 }
 
-function MachineRow({ vm }: { vm: VmView }) {
-  const uptime = useUptime(vm.startedAt);
+/** A row follows its VM by itself: the list is not rendered again for every figure. */
+function MachineRow({ id }: { id: string }) {
+  const vm = useVm(id);
+  const uptime = useUptime(vm?.startedAt);
+  if (vm === undefined) return null;
   const live = isLive(vm.status);
   return (
     <>
