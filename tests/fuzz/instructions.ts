@@ -51,6 +51,8 @@ const SLICE_MOST = 400;
 const STEPS_MOST = 4 * SLICE_MOST;
 const CANARY = 0xa5;
 const SINK = 32;
+/** Interrupt lines of devices, as bits of mip. */
+const LINES = [1, 3, 7, 9, 11] as const;
 
 const CSR = { mtvec: 0x305, medeleg: 0x302, mideleg: 0x303, stvec: 0x105, satp: 0x180 } as const;
 const csrs = [...CSR_NUMBERS.values()];
@@ -356,6 +358,10 @@ function play(random: Random): void {
   const b = new Subject('translator', true, from);
   for (let slice = 0; slice < SLICES; slice++) {
     const budget = random.between(1, random.once(2) ? 20 : SLICE_MOST);
+    if (random.once(4)) {
+      const [line, level] = [random.pick(LINES), random.once(2)];
+      for (const { hart } of [a, b]) hart.setLine(line, level);
+    }
     a.run(budget);
     b.run(budget);
     // Slices may end early, each tier at its own place.
