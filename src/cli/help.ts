@@ -28,8 +28,8 @@ What to boot (the template "micro" unless one of these is given):
 The machine:
   --memory SIZE       256M, 1G, ...: from 1M (96M for Linux) to 2G
   --disk FILE[,ro]    a disk image as virtio disk, read-only with ",ro"; up to six times
-  --tier NAME         what runs the guest's code: "interpreter", "translator" (all that runs more than
-                      once becomes WebAssembly) or "both" (what is hot does; the default)
+  --tier NAME         what runs the guest's code: "interpreter", "translator" (all that runs more
+                      than once becomes WebAssembly) or "both" (what is hot does; the default)
 
 What to do:
   --exec CMD          run CMD in the guest's shell instead: prints exactly what it prints, passes
