@@ -132,6 +132,7 @@ const definitions = [
   ['stat_traps', 'u64', 1, false],
   ['stat_interrupts', 'u64', 1, false],
   ['stat_decoded', 'u64', 1, false],
+  ['stat_translated', 'u64', 1, false],
   ['hartid', 'u32'],
   ['priv', 'u32'],
   ['fflags', 'u32'],

@@ -52,6 +52,11 @@ export interface MachineStats {
   /** Bytes of RAM that hold something, and all there is. */
   readonly ram_bytes: number;
   readonly memory_bytes: number;
+  /** Since the last reset: instructions that translated code ran, translations, traps. */
+  readonly translated_instructions: number;
+  readonly tlb_misses: number;
+  readonly traps: number;
+  readonly interrupts: number;
   /** What the translator did; absent where all is interpreted. */
   readonly translator?: TranslatorStats;
 }
@@ -234,6 +239,10 @@ export class Machine {
       idle_s: idle / 1000,
       ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(),
       memory_bytes: this.#config.memory,
+      translated_instructions: Number(this.#board.hart.u64('stat_translated')),
+      tlb_misses: Number(this.#board.hart.u64('stat_tlb_misses')),
+      traps: Number(this.#board.hart.u64('stat_traps')),
+      interrupts: Number(this.#board.hart.u64('stat_interrupts')),
       translator: this.#board.translator?.stats,
     };
   }

@@ -293,7 +293,7 @@ export function interpreterSource(): string {
   const isFloatHelper = (name: string) => /(^|_)f(32|64)(_|$)/.test(name);
   return `import {
   ATTENTION, BUDGET, DATA_TLB, FETCH_TLB, DECODE_PAGE_END, DECODE_PAGES_OFFSET, EVENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
-  F, FAULT, FFLAGS, FRM, HARTS_OFFSET, HART_STRIDE, INSTRET, PC, TLB_INDEX, TLB_WRITE, WAITING,
+  F, FAULT, FFLAGS, FRM, STAT_TRANSLATED, HARTS_OFFSET, HART_STRIDE, INSTRET, PC, TLB_INDEX, TLB_WRITE, WAITING,
   WATCH_HIT, X,
 } from './layout';
 import { readFflags, writeFflags, ${pure.filter(isFloatHelper).join(', ')} } from '../float';
@@ -427,6 +427,7 @@ export function run(hart: u32, budget: i32): u32 {
           const target = load<u32>(slot, 4);
           call_indirect<void>(target >>> 8, target & 0xff, base);
           const after = load<i32>(h, BUDGET);
+          store<u64>(h, load<u64>(h, STAT_TRANSLATED) + <u64>(n - after), STAT_TRANSLATED);
           if (load<u32>(h, EVENT)) {
             n = after;
             ${LEAVE}
