@@ -141,3 +141,24 @@ test('forced colours keep the states apart', async ({ page }) => {
   await expect(shownState(page)).toHaveText('Running');
   await expectNothingSerious(page, 'forced colours');
 });
+
+test.describe('on a touch screen', () => {
+  test.use({ hasTouch: true, isMobile: true, viewport: { width: 360, height: 740 } });
+
+  test('keys that its keyboard lacks are there, and text can be sent', async ({ page }) => {
+    await boot(page);
+    await expect(page.locator('.terminal-host textarea')).not.toBeFocused();
+    await page.locator('.terminal-host').tap();
+    await page.keyboard.type('sleep 1000');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Ctrl', exact: true }).tap();
+    await page.keyboard.type('c');
+    await expectOutput(page, /\^C\nroot@micro:~# *$/);
+    await page.getByRole('button', { name: 'Send text' }).tap();
+    await page.getByRole('textbox').last().fill('echo one-$((1 + 1))\necho two-$((1 + 2))');
+    await page.getByRole('button', { name: 'Send', exact: true }).tap();
+    await expectOutput(page, /one-2[\s\S]*two-3/);
+    await page.getByRole('button', { name: 'Up', exact: true }).tap();
+    await expectOutput(page, /echo two-\$\(\(1 \+ 2\)\)$/);
+  });
+});

@@ -79,3 +79,15 @@ test('a browser without what is needed is told what, and who has it', async ({ p
   await expect(message).toContainText('WebAssembly SIMD');
   await expect(page.getByRole('button', { name: 'Check again' })).toBeVisible();
 });
+
+test('where a frame cannot hold a worker the VM runs in a plain one, and the page says so', async ({
+  page,
+}) => {
+  await page.addInitScript(() => {
+    if (location.href === 'about:srcdoc') Reflect.deleteProperty(globalThis, 'Worker');
+  });
+  await page.goto('./?boot=micro');
+  await expectShell(page);
+  await expect(page.locator('.isolation')).toContainText('Less isolated');
+  await expect(page.locator('.vm-frame')).toHaveCount(0);
+});

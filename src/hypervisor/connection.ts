@@ -84,6 +84,10 @@ export class Connection {
     return this.enclosure.isolation;
   }
 
+  get sharedMemory(): boolean {
+    return this.enclosure.sharedMemory;
+  }
+
   boot(config: BootConfig): Promise<void> {
     const transfer = [config.kernel, config.core];
     if (config.initrd !== undefined) transfer.push(config.initrd);

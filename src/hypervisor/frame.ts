@@ -7,6 +7,7 @@
  */
 import * as v from 'valibot';
 import { TEXT_LIMIT, type VmPorts } from '../worker/protocol.ts';
+import { sharedMemoryAvailable } from './features.ts';
 
 /**
  * The frame's whole program. It takes the worker's source from the page, starts it from a blob,
@@ -43,6 +44,8 @@ export type Isolation = 'frame' | 'worker';
 
 export interface Enclosure {
   readonly isolation: Isolation;
+  /** Memory can be shared between threads in there. */
+  readonly sharedMemory: boolean;
   /** Ends the worker, whatever it is doing. */
   dispose(): void;
 }
@@ -86,15 +89,15 @@ export async function encloseWorker(
   });
 
   const { port1: report, port2 } = new MessageChannel();
-  const started = await new Promise<boolean>((resolve) => {
+  const started = await new Promise<{ isolated: boolean } | undefined>((resolve) => {
     let decided = false;
-    const timer = setTimeout(() => resolve(false), FRAME_TIMEOUT_MS);
+    const timer = setTimeout(() => resolve(undefined), FRAME_TIMEOUT_MS);
     report.onmessage = (event: MessageEvent<unknown>) => {
       const message = v.safeParse(ReportSchema, event.data);
       clearTimeout(timer);
       if (message.success && message.output.type === 'started') {
         decided = true;
-        resolve(true);
+        resolve(message.output);
         return;
       }
       const text =
@@ -102,7 +105,7 @@ export async function encloseWorker(
           ? message.output.message
           : 'The frame of the VM sent an unexpected message.';
       if (decided) onFailure(text);
-      else resolve(false);
+      else resolve(undefined);
     };
     // The frame's origin is opaque: no narrower target can be named.
     frame.contentWindow?.postMessage({ source, name, vm: ports }, '*', [
@@ -111,13 +114,15 @@ export async function encloseWorker(
       ports.stream,
     ]);
   });
-  if (!started) {
+  if (started === undefined) {
     report.close();
     frame.remove();
     throw new FrameRefused();
   }
   return {
     isolation: 'frame',
+    // Some browsers isolate the page but not a frame of another origin in it.
+    sharedMemory: started.isolated,
     dispose() {
       report.close();
       frame.remove();
@@ -148,6 +153,7 @@ export function plainWorker(
   worker.postMessage(ports, [ports.control, ports.stream]);
   return {
     isolation: 'worker',
+    sharedMemory: sharedMemoryAvailable(),
     dispose() {
       worker.terminate();
       URL.revokeObjectURL(url);

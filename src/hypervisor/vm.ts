@@ -9,7 +9,6 @@ import type { Figures, GuestState, WorkerMessage } from '../worker/protocol.ts';
 import { BootProgress, type BootStage } from './boot-progress.ts';
 import { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
-import { sharedMemoryAvailable } from './features.ts';
 import type { Isolation } from './frame.ts';
 import type { ImageStore } from './images.ts';
 import type { WorkerAssets } from './worker-assets.ts';
@@ -137,13 +136,11 @@ export class Vm {
       silent: false,
     });
     try {
-      const shared = sharedMemoryAvailable();
-      const [images, source, core] = await Promise.all([
+      const [images, source] = await Promise.all([
         this.surroundings.images.load(this.specification.template, (loaded, total) => {
           if (current()) this.update({ download: { loaded, total } });
         }),
         this.surroundings.assets.worker(),
-        this.surroundings.assets.core(shared),
       ]);
       if (!current()) return;
       const { manifest } = images;
@@ -156,6 +153,11 @@ export class Vm {
         lost: (reason) => {
           if (current()) this.end('crashed', reason);
         },
+      });
+      const shared = connection.sharedMemory;
+      const core = await this.surroundings.assets.core(shared).catch((error: unknown) => {
+        connection.close();
+        throw error;
       });
       if (!current()) return connection.close();
       this.connection = connection;

@@ -82,7 +82,7 @@ export function Notice(props: {
       data-tone={props.tone}
       role={props.tone === 'error' ? 'alert' : 'status'}
     >
-      <Icon name="warning" />
+      <Icon name={props.tone === 'info' ? 'info' : 'warning'} />
       <p>{props.children}</p>
       {props.action}
     </div>

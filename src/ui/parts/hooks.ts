@@ -50,6 +50,8 @@ export function useMedia(query: string): boolean {
 }
 
 export const NARROW = '(max-width: 760px)';
+/** Fingers: no hints of keys that are not there, and no keyboard that flashes up by itself. */
+export const TOUCH = '(pointer: coarse)';
 
 /** Seconds since `startedAt`, again each second; undefined without one. */
 export function useUptime(startedAt: number | undefined): number | undefined {

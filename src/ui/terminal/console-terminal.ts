@@ -35,6 +35,9 @@ export class ConsoleTerminal implements ConsoleSink {
   private container: HTMLElement | undefined;
   private readonly observer = new ResizeObserver(() => this.planFit());
   private fitPlanned = false;
+  private controlHeld = false;
+  /** Told when the held Ctrl has been used up. */
+  onControlUsed: (() => void) | undefined;
 
   constructor(private readonly vm: Vm) {
     this.element.className = 'terminal-host';
@@ -60,7 +63,7 @@ export class ConsoleTerminal implements ConsoleSink {
     terminal.loadAddon(new Unicode11Addon());
     terminal.unicode.activeVersion = '11';
     terminal.attachCustomKeyEventHandler((event) => this.keyGoesToGuest(event));
-    terminal.onData((text) => vm.input(encoder.encode(text)));
+    terminal.onData((text) => vm.input(encoder.encode(this.withControl(text))));
     terminal.onBinary((text) => vm.input(Uint8Array.from(text, (char) => char.charCodeAt(0))));
     terminal.onResize(({ cols, rows }) => vm.resize(cols, rows));
     terminal.onTitleChange((title) => vm.setTitle(title));
@@ -108,6 +111,11 @@ export class ConsoleTerminal implements ConsoleSink {
     };
   }
 
+  /** The next letter is typed with Ctrl: for keyboards that have no such key. */
+  holdControl(hold: boolean): void {
+    this.controlHeld = hold;
+  }
+
   focus(): void {
     this.terminal.focus();
   }
@@ -153,6 +161,13 @@ export class ConsoleTerminal implements ConsoleSink {
     }
     // V is the browser's own paste, F finds, P is the palette.
     return !['v', 'f', 'p'].includes(key);
+  }
+
+  private withControl(text: string): string {
+    if (!this.controlHeld || !/^[@-_a-z]$/.test(text)) return text;
+    this.controlHeld = false;
+    this.onControlUsed?.();
+    return String.fromCharCode(text.charCodeAt(0) & 0x1f);
   }
 
   private planFit(): void {

@@ -8,13 +8,14 @@ import { commandById } from '../commands.ts';
 import { formatDuration, formatShare } from '../format.ts';
 import { closeConsole, openConsole, showList, useSelectedId } from '../navigation.ts';
 import { CommandButton, IconButton, Keys, Notice, Status } from '../parts/controls.tsx';
-import { NARROW, useMedia, useUptime, useVm, useVms } from '../parts/hooks.ts';
+import { NARROW, TOUCH, useMedia, useUptime, useVm, useVms } from '../parts/hooks.ts';
 import { Icon } from '../parts/icon.tsx';
 import { VmMenu } from '../parts/vm-menu.tsx';
 import { terminals } from '../services.ts';
 import { useUi } from '../store.ts';
 import { BootSteps } from './boot-steps.tsx';
 import { FindBar } from './find-bar.tsx';
+import { KeyBar } from './key-bar.tsx';
 
 export function ConsoleArea() {
   const consoles = useUi((state) => state.consoles);
@@ -99,6 +100,7 @@ function NothingShown({ narrow }: { narrow: boolean }) {
 function Console({ id }: { id: string }) {
   const vm = useVm(id);
   const finding = useUi((state) => state.finding);
+  const touch = useMedia(TOUCH);
   if (vm === undefined) return null;
   const booting = isPending(vm.status) || vm.status === 'booting';
   return (
@@ -108,6 +110,7 @@ function Console({ id }: { id: string }) {
       <ConsoleNotice vm={vm} />
       {finding && <FindBar key={vm.id} id={vm.id} />}
       <TerminalPane vm={vm} />
+      {touch && isLive(vm.status) && <KeyBar id={vm.id} />}
       <ConsoleFoot vm={vm} />
     </>
   );
@@ -215,7 +218,7 @@ function TerminalPane({ vm }: { vm: VmView }) {
 
   // The console of a machine that has just come up gets the keyboard, unless it is in use elsewhere.
   useEffect(() => {
-    if (!live || matchMedia('(pointer: coarse)').matches) return;
+    if (!live || matchMedia(TOUCH).matches) return;
     void terminals.get(id).then((terminal) => {
       if (liveNow.current && focusIsFree()) terminal.focus();
     });
@@ -231,7 +234,7 @@ function TerminalPane({ vm }: { vm: VmView }) {
         if (gone || pane.current === null) return;
         hide = terminal.show(pane.current);
         // A keyboard that flashes up on touch screens hides half the page; a dead console needs none.
-        const touch = matchMedia('(pointer: coarse)').matches;
+        const touch = matchMedia(TOUCH).matches;
         if (liveNow.current && !touch && opener(document.activeElement)) terminal.focus();
       },
       () => setFailure('The terminal could not be downloaded: the network or the server is away.'),
@@ -272,24 +275,25 @@ function focusIsFree(): boolean {
 }
 
 function ConsoleFoot({ vm }: { vm: VmView }) {
+  const live = isLive(vm.status);
   return (
     <footer className="console-foot">
-      <span>
+      <span className="key-hint">
         <Keys shortcut="F6" /> leaves the console
       </span>
-      <span className="wide">
+      <span className="wide key-hint">
         <Keys shortcut="Ctrl+Shift+P" /> commands
       </span>
       <span className="spacer" />
-      {vm.bootSeconds !== undefined && isLive(vm.status) && (
+      {live && vm.bootSeconds !== undefined && (
         <span className="wide">shell after {vm.bootSeconds.toFixed(1)} s</span>
       )}
-      {vm.isolation === 'frame' && (
+      {live && vm.isolation === 'frame' && (
         <span className="isolation">
           <Icon name="shield" size={14} /> Isolated
         </span>
       )}
-      {vm.isolation === 'worker' && (
+      {live && vm.isolation === 'worker' && (
         <span className="isolation weak">
           <Icon name="warning" size={14} /> Less isolated: this browser does not start workers in a
           frame of their own

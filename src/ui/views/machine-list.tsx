@@ -31,6 +31,8 @@ export function MachineList() {
         className="machine-list"
         aria-label="Machines"
         items={vms}
+        // Rows are kept for as long as their item is; which one is current is no part of it.
+        dependencies={[selected]}
         // Keys of the page act on the focused row: letters must not move the focus.
         disallowTypeAhead
         onAction={(key) => openConsole(String(key))}

@@ -24,6 +24,7 @@ import {
 import type { Manifest, Template } from '../../machine/manifest.ts';
 import { createVms } from '../boot.ts';
 import { formatBytes } from '../format.ts';
+import { TOUCH } from '../parts/hooks.ts';
 import { Icon } from '../parts/icon.tsx';
 import { fleet } from '../services.ts';
 import { closeDialog } from '../store.ts';
@@ -106,7 +107,7 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
         onChange={setName}
         maxLength={40}
         // Not on touch screens, where the keyboard would cover half the dialog.
-        autoFocus={!matchMedia('(pointer: coarse)').matches}
+        autoFocus={!matchMedia(TOUCH).matches}
       >
         <Label>Name</Label>
         <Input
