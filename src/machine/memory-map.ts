@@ -16,7 +16,6 @@ export const MemoryMap = {
 } as const;
 
 export const VIRTIO_STRIDE = 0x1000;
-export const VIRTIO_SLOTS = 8;
 
 /** Interrupt sources at the PLIC. */
 export const Irq = { virtio: 1, uart: 10, rtc: 11 } as const;
