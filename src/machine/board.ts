@@ -77,6 +77,8 @@ export interface BoardOptions {
   readonly rows: number;
   /** There is room for typed input, or the virtio console has found or lost its driver. */
   readonly onInputSpace: () => void;
+  /** The guest asked the firmware for typed input. */
+  readonly onInputWanted: () => void;
   /** A line for the event log. */
   readonly onEvent: (event: string) => void;
 }
@@ -187,7 +189,10 @@ export class Board {
         console.bytes('serial', data);
         for (const byte of data) panic.byte(byte);
       },
-      consoleRead: (most) => this.#readSerial(most),
+      consoleRead: (most) => {
+        options.onInputWanted();
+        return this.#readSerial(most);
+      },
       reset: (type) => this.ask(type === 'reboot' ? { kind: 'reboot' } : { kind: 'off' }),
     });
     this.htif =

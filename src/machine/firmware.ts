@@ -10,6 +10,10 @@ import { HartStatus, type ResetType, type SbiHart, type SbiPlatform } from './sb
 import { startSupervisorMode } from './start.ts';
 
 const SSIP = 1n << 1n;
+const MSTATUS_SIE = 1n << 1n;
+const SATP = 0x180;
+const STIMECMP = 0x14d;
+const A0 = 10;
 const LOAD = 0;
 const PAGE = 4096n;
 
@@ -55,6 +59,14 @@ export class FirmwareHart implements SbiHart {
     startSupervisorMode(this.#exports, this.id, this.#hart, address, [this.id, opaque]);
   }
 
+  resume(address: bigint, opaque: bigint): void {
+    this.#exports.csr_write(this.id, SATP, 0n);
+    this.#hart.setU64('mstatus', this.#hart.u64('mstatus') & ~MSTATUS_SIE);
+    this.#hart.setX(A0, BigInt(this.id));
+    this.#hart.setX(A0 + 1, opaque);
+    this.#hart.pc = address;
+  }
+
   loadVirtual(address: bigint): bigint | undefined {
     // In one page, or not at all: a mask on a page boundary would be a hostile one.
     if (address % PAGE > PAGE - 8n) return undefined;
@@ -69,8 +81,6 @@ export class FirmwareHart implements SbiHart {
     }
   }
 }
-
-const STIMECMP = 0x14d;
 
 export class Firmware {
   readonly harts: readonly FirmwareHart[];

@@ -121,6 +121,7 @@ export class Machine {
       columns: config.console?.columns ?? 80,
       rows: config.console?.rows ?? 24,
       onInputSpace: () => this.#input?.pump(),
+      onInputWanted: () => this.#input.guestReads(),
       onEvent: (event) => this.#eventListeners.emit(event),
     });
     this.#input = new ConsoleInput(this.#board, waitsForTerminal(config.boot));

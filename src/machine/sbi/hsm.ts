@@ -44,7 +44,7 @@ export const hsm: SbiExtension = {
           case SUSPEND_NON_RETENTIVE:
             if (!isEntry(address)) return failure(SbiError.InvalidAddress);
             hart.status = HartStatus.Suspended;
-            hart.enter(address, opaque);
+            hart.resume(address, opaque);
             return undefined;
           default:
             return failure(SbiError.InvalidParam);

@@ -22,6 +22,8 @@ class FakeHart implements SbiHart {
   setSoftwareInterrupt = (pending: boolean): unknown => this.log.push(`ipi ${pending}`);
   flushTranslations = (): unknown => this.log.push('flush');
   enter = (address: bigint, opaque: bigint): unknown => this.log.push(`enter ${address} ${opaque}`);
+  resume = (address: bigint, opaque: bigint): unknown =>
+    this.log.push(`resume ${address} ${opaque}`);
   loadVirtual = (address: bigint): bigint | undefined => this.memory.get(address);
 }
 
@@ -150,7 +152,7 @@ describe('SBI hart state management', () => {
     expect(call(HSM, 3n, 0n)).toEqual({ error: 0n, value: 0n });
     expect(harts[0]!.status).toBe(HartStatus.Suspended);
     expect(call(HSM, 3n, 0x8000_0000n, RAM, 9n)).toBeUndefined();
-    expect(harts[0]!.log).toEqual([`enter ${RAM} 9`]);
+    expect(harts[0]!.log).toEqual([`resume ${RAM} 9`]);
     expect(call(HSM, 3n, 0x8000_0000n, 12n)?.error).toBe(SbiError.InvalidAddress);
     expect(call(HSM, 3n, 5n)?.error).toBe(SbiError.InvalidParam);
     expect(call(HSM, 1n)).toBeUndefined();

@@ -51,6 +51,8 @@ export interface SbiHart {
   flushTranslations(): void;
   /** Supervisor mode at `address`, translation and interrupts off, a0 = hart ID, a1 = `opaque`. */
   enter(address: bigint, opaque: bigint): void;
+  /** The same after a suspension: what the hart waits for (sie, its timer) stays as it is. */
+  resume(address: bigint, opaque: bigint): void;
   /** The u64 at a virtual address as the hart's present mode would load it; undefined: a fault. */
   loadVirtual(address: bigint): bigint | undefined;
 }
