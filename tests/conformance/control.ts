@@ -148,6 +148,7 @@ export function controlAtom(random: Random, mode: Mode, line: bigint): Atom {
       [1, 'return'],
       [1, 'interrupt'],
       [1, 'fence'],
+      [1, 'stack'],
     ])
   ) {
     case 'branch':
@@ -160,6 +161,10 @@ export function controlAtom(random: Random, mode: Mode, line: bigint): Atom {
       return [word(random.pick(['ecall', 'ebreak', 'c.ebreak']))];
     case 'return':
       return trapReturn(random, mode);
+    case 'stack': {
+      const imm = 16 * random.between(1, 31);
+      return [word('c.addi16sp', { imm }), word('c.addi16sp', { imm: -imm })];
+    }
     case 'interrupt':
       return interrupt(random, mode, line);
     default:

@@ -6,7 +6,8 @@
  */
 import { parseArgs } from 'node:util';
 import { buildCore } from '../../tools/build-core.mjs';
-import { instructionCount } from './block.ts';
+import { instructionCount, type TestBlock } from './block.ts';
+import { differences } from './compare.ts';
 import { generateBlock } from './generate.ts';
 import { Image } from './image.ts';
 import { minimise } from './minimise.ts';
@@ -90,6 +91,17 @@ async function findEndless(sides: Sides, image: Image, first: number): Promise<s
   return `block ${first + low}: ${verdict?.problem ?? 'together with others only'}\n${code}`;
 }
 
+/** A disagreement, as short as it can be made. */
+async function explain(sides: Sides, block: TestBlock, verdict: Verdict, i: number) {
+  const alone = await differencesOf(sides, block);
+  if (alone.length === 0 && verdict.expected) {
+    const list = differences(verdict.expected, verdict.found, i);
+    return `By itself it runs alike: the blocks before it matter.\n${describeBlock(block, list)}`;
+  }
+  const small = await minimise(sides, block);
+  return `The shortest form:\n${describeBlock(small, await differencesOf(sides, small))}`;
+}
+
 async function main(): Promise<number> {
   const options = settings();
   await buildCore();
@@ -121,9 +133,8 @@ async function main(): Promise<number> {
       const block = image.blocks[i];
       if (!block || shown >= SHOWN) break;
       shown++;
-      const small = await minimise(sides, block);
-      console.log(`Mismatch in block ${first + i} of seed ${options.seed}; the shortest form:`);
-      console.log(describeBlock(small, await differencesOf(sides, small)));
+      console.log(`Mismatch in block ${first + i} of seed ${options.seed}.`);
+      console.log(await explain(sides, block, verdict, i));
     }
     const tenth = Math.floor((10 * instructions) / options.count);
     if (tenth > announced) {

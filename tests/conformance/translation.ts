@@ -55,8 +55,8 @@ function spoil(random: Random, entry: bigint): bigint {
     case 3:
       return entry | N | A | D;
     default:
-      // A pointer at the last level, or a pointer with bits that only leaves have.
-      return entry & ~(R | W | X);
+      // A pointer at the last level; further up one with a bit that only leaves have.
+      return (entry & ~(R | W | X)) | (random.chance(0.5) ? A : D);
   }
 }
 
