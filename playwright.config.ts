@@ -37,7 +37,7 @@ export default defineConfig({
   webServer: {
     command: `node tools/start.mjs --port ${port} --strict-port`,
     url: `http://localhost:${port}/`,
-    reuseExistingServer: true,
+    reuseExistingServer: !process.env.CI,
     timeout: 600_000,
     stdout: 'pipe',
   },
