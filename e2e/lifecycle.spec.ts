@@ -7,6 +7,7 @@ import {
   openConsole,
   output,
   row,
+  settledOutput,
   shownState,
   typeLine,
 } from './support/page.ts';
@@ -15,7 +16,7 @@ test('pause stops the guest and resume lets it go on', async ({ page }) => {
   await boot(page);
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await expect(shownState(page)).toHaveText('Paused');
-  const still = await output(page);
+  const still = await settledOutput(page);
   await typeLine(page, 'echo awake-$((1 + 1))');
   await expect(row(page, 'micro-1')).toContainText('Paused');
   // Nothing may appear; a whole second is long for a guest that echoes in milliseconds.

@@ -30,6 +30,16 @@ export async function output(page: Page): Promise<string> {
     .trimEnd();
 }
 
+/** The output once it has stood still for a moment: what was under way when asked is in it. */
+export async function settledOutput(page: Page): Promise<string> {
+  for (let before = await output(page); ; ) {
+    await page.waitForTimeout(500);
+    const now = await output(page);
+    if (now === before) return now;
+    before = now;
+  }
+}
+
 export async function expectOutput(page: Page, wanted: RegExp): Promise<void> {
   await expect.poll(() => output(page), { timeout: 120_000 }).toMatch(wanted);
 }
