@@ -29,7 +29,7 @@ const MAX_BYTES = 48 << 20;
  * The interpreter does some 400 million instructions a second and translating one takes as long as
  * interpreting a thousand: what is translated must run often.
  */
-export const HEAT_THRESHOLD = 1500;
+export const HEAT_THRESHOLD = 4000;
 const HART = 0;
 /** How long a hot address waits for others, in milliseconds. */
 const PATIENCE_MS = 15;
