@@ -35,7 +35,7 @@ export function consoleSession(): Session {
           resolve(end);
         };
         const keys = new EscapeKeys({
-          send: (data) => machine.consoleInput(data),
+          send: (data) => void machine.consoleInput(data),
           end: () => finish({ code: ExitCode.Done }),
           help: () => process.stdout.write(help.keys.replaceAll('\n', '\r\n')),
         });
@@ -44,12 +44,26 @@ export function consoleSession(): Session {
         machine.onEvent((event) => process.stderr.write(`tabvisor: ${event}\r\n`));
         onEnd(machine, finish);
         const terminal = attachTerminal(process.stdin, process.stdout, {
-          data: (data) => (tty ? keys.feed(data) : machine.consoleInput(data)),
+          data: (data) => (tty ? keys.feed(data) : pour(machine, data)),
           resize: ({ columns, rows }) => machine.resize(columns, rows),
         });
         machine.start();
       }),
   };
+}
+
+/** Time until a guest that has much unread input is offered more, in milliseconds. */
+const RETRY_MS = 20;
+
+/** Types what comes out of a pipe, at the pace at which the guest reads it. */
+function pour(machine: Machine, data: Uint8Array): void {
+  const rest = data.subarray(machine.consoleInput(data));
+  if (rest.length === 0 || machine.state.kind === 'destroyed') {
+    process.stdin.resume();
+    return;
+  }
+  process.stdin.pause();
+  setTimeout(() => pour(machine, rest), RETRY_MS).unref();
 }
 
 /** One command in the guest. */

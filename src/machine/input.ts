@@ -7,7 +7,7 @@
  */
 import type { ConsolePort } from './devices/virtio/console-port.ts';
 
-/** More than a person types or pastes ahead; beyond it the newest bytes are dropped. */
+/** More than a person types or pastes ahead; what is beyond it is the sender's to keep. */
 const LIMIT = 1 << 20;
 
 export interface InputDevices {
@@ -37,12 +37,14 @@ export class ConsoleInput {
     return !this.#open && this.#chunks.length > 0;
   }
 
-  type(data: Uint8Array): void {
+  /** Takes what is typed; returns how many bytes, which is fewer than given at the bound. */
+  type(data: Uint8Array): number {
     const taken = data.slice(0, LIMIT - this.#bytes);
-    if (taken.length === 0) return;
+    if (taken.length === 0) return 0;
     this.#chunks.push(taken);
     this.#bytes += taken.length;
     this.pump();
+    return taken.length;
   }
 
   /** Gives to the devices what they have room for. */

@@ -211,10 +211,14 @@ export class Machine {
     this.#eventListeners.clear();
   }
 
-  /** What a person types: to the virtio console once it has a driver, before that to the UART. */
-  consoleInput(data: Uint8Array): void {
-    this.#input.type(data);
+  /**
+   * What a person types: to the virtio console once it has a driver, before that to the UART.
+   * Returns how many bytes were taken: fewer than given when the guest has left very much unread.
+   */
+  consoleInput(data: Uint8Array): number {
+    const taken = this.#input.type(data);
     if (this.#input.waiting) void this.#releaseInputWhenIdle();
+    return taken;
   }
 
   /** Tells the guest the size of the terminal. */
