@@ -49,13 +49,32 @@ function outputs(template) {
   return files.map((name) => join(images, template, name));
 }
 
+/** @param {string} name @param {string} key */
+function isUpToDate(name, key) {
+  return isFresh(join(images, name, '.stamp'), key, outputs(name)) && isWhole(name);
+}
+
+/** Whether an image's files are what its manifest says: a damaged one is made again. @param {string} name */
+function isWhole(name) {
+  const folder = join(images, name);
+  try {
+    const { kernel, initrd } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+    return [kernel, kernel.gz, initrd, initrd.gz].every(
+      ({ file, sha256 }) =>
+        createHash('sha256')
+          .update(readFileSync(join(folder, file)))
+          .digest('hex') === sha256,
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** True when every image matches its recipe. */
 export function imagesAreFresh() {
   return (
     existsSync(join(images, 'index.json')) &&
-    templates.every((name) =>
-      isFresh(join(images, name, '.stamp'), currentKey(name), outputs(name)),
-    )
+    templates.every((name) => isUpToDate(name, currentKey(name)))
   );
 }
 
@@ -67,7 +86,7 @@ export async function buildImages(log = console.log) {
     if (imagesAreFresh()) return;
     for (const template of templates) {
       const key = currentKey(template);
-      if (isFresh(join(images, template, '.stamp'), key, outputs(template))) continue;
+      if (isUpToDate(template, key)) continue;
       log(`Making the guest image ${template} …`);
       const recipe = JSON.parse(readFileSync(join(guests, template, 'recipe.json'), 'utf8'));
       const image = await buildMicro(recipe, join(guests, template, 'root'), log);
