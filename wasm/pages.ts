@@ -16,6 +16,7 @@ import {
   RAM_BASE,
   WATCH_ADDR,
   WATCH_HIT,
+  WATCH_SIZE,
 } from './generated/layout';
 import { look } from './hart';
 import { code_dropped } from './host';
@@ -105,6 +106,7 @@ export function noteStore(h: usize, ramOffset: u32, size: u32): void {
   if (flags & FLAG_CLEAN) setPageFlags(ramOffset, pageFlags(ramOffset) & ~FLAG_CLEAN);
   if (flags & FLAG_WATCH) {
     store<u64>(h, RAM_BASE + <u64>ramOffset, WATCH_ADDR);
+    store<u32>(h, size, WATCH_SIZE);
     store<u32>(h, 1, WATCH_HIT);
     look(h);
   }

@@ -155,6 +155,8 @@ const definitions = [
   ['event', 'u32', 1, false],
   /** The watched page was stored to. */
   ['watch_hit', 'u32', 1, false],
+  /** Bytes of that store, from watch_addr on. */
+  ['watch_size', 'u32', 1, false],
   /** Translations larger than a page are in the TLBs: below, above the middle of the addresses. */
   ['super_low', 'u32', 1, false],
   ['super_high', 'u32', 1, false],

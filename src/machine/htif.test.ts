@@ -34,6 +34,9 @@ beforeEach(() => {
 });
 
 const tohost = (value: bigint) => view.setBigUint64(0x100, value, true);
+/** What was stored last: its lower half, or all of it. */
+const half = () => htif.serve(BigInt(TOHOST), 4);
+const whole = () => htif.serve(BigInt(TOHOST), 8);
 const fromhost = () => view.getBigUint64(0x140, true);
 
 describe('HTIF', () => {
@@ -44,23 +47,36 @@ describe('HTIF', () => {
     [0xffff_ffff_ffffn, -1],
   ])('tohost = %i ends the program with code %i', (value, code) => {
     tohost(value);
-    expect(htif.serve(false)).toBe(false);
+    expect(half()).toBe(false);
     expect(exits).toEqual([]);
-    expect(htif.serve(true)).toBe(true);
+    expect(whole()).toBe(true);
     expect(exits).toEqual([code]);
     expect(view.getBigUint64(0x100, true)).toBe(0n);
   });
 
+  it('takes the upper half as the end of a command, and waits for it no longer than told', () => {
+    tohost(3n);
+    expect(half()).toBe(false);
+    expect(htif.serve(BigInt(TOHOST - 8), 8)).toBe(false);
+    expect(exits).toEqual([]);
+    expect(htif.serve(BigInt(TOHOST + 4), 4)).toBe(true);
+    expect(exits).toEqual([1]);
+    tohost(5n);
+    expect(half()).toBe(false);
+    htif.settle();
+    expect(exits).toEqual([1, 2]);
+  });
+
   it('prints and says so', () => {
     tohost(0x0101_0000_0000_0041n);
-    expect(htif.serve(false)).toBe(true);
+    expect(half()).toBe(true);
     expect(output).toBe('A');
     expect(fromhost()).toBe(0x0101_0000_0000_0000n);
   });
 
   it('reads what is typed, now or later', () => {
     tohost(0x0100_0000_0000_0000n);
-    htif.serve(false);
+    half();
     expect(fromhost()).toBe(0n);
     input = [66, 67];
     htif.input();
@@ -73,7 +89,7 @@ describe('HTIF', () => {
     const call = (...words: bigint[]) => {
       for (const [i, word] of words.entries()) view.setBigUint64(0x200 + 8 * i, word, true);
       tohost(BigInt(BASE + 0x200));
-      htif.serve(true);
+      whole();
     };
     new Uint8Array(buffer).set([104, 105], 0x300);
     call(64n, 1n, BigInt(BASE + 0x300), 2n);
@@ -89,14 +105,14 @@ describe('HTIF', () => {
   it('ignores what points outside memory and what it does not know', () => {
     for (const value of [0x10n, 0xffff_ffff_fffen, 0x0702_0000_0000_0000n, 0x0199n << 48n]) {
       tohost(value);
-      expect(htif.serve(true)).toBe(true);
+      expect(whole()).toBe(true);
       expect(view.getBigUint64(0x100, true)).toBe(0n);
     }
     view.setBigUint64(0x200, 64n, true);
     view.setBigUint64(0x210, 0xffff_ffff_ffff_fff0n, true);
     view.setBigUint64(0x218, 0xffff_ffff_ffff_ffffn, true);
     tohost(BigInt(BASE + 0x200));
-    expect(htif.serve(true)).toBe(true);
+    expect(whole()).toBe(true);
     expect([output, exits, fromhost()]).toEqual(['', [], 0n]);
   });
 });

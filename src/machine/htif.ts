@@ -27,6 +27,8 @@ export class HtifDevice {
   readonly #memory: GuestMemory;
   readonly #host: HtifHost;
   readonly #tohost: RamOffset;
+  /** Guest-physical address of the first byte after tohost. */
+  readonly #end: bigint;
   readonly #fromhost: RamOffset | undefined;
   /** A getchar that has found nothing yet. */
   #reading = false;
@@ -34,16 +36,27 @@ export class HtifDevice {
   constructor(memory: GuestMemory, { tohost, fromhost }: Htif, host: HtifHost) {
     this.#memory = memory;
     this.#host = host;
+    this.#end = BigInt(tohost) + 8n;
     this.#tohost = memory.locate64(BigInt(tohost), 8);
     this.#fromhost = fromhost === undefined ? undefined : memory.locate64(BigInt(fromhost), 8);
   }
 
   /**
-   * Serves what is in tohost. A program may write it in two halves, the lower first, and then a
-   * command for the console looks like one to the system: until `settled` such a command is left
-   * alone and the answer is false.
+   * Serves what a store of `size` bytes at `address` has put into tohost. A program may write it in
+   * two halves, the lower first, and then a command for the console looks like one to the system:
+   * such a command is left alone, and the answer is false, until `settle`. A store that completes
+   * the word is served at once, so that nothing runs after the one that ends the program.
    */
-  serve(settled: boolean): boolean {
+  serve(address: bigint, size: number): boolean {
+    return this.#serve(address + BigInt(size) === this.#end);
+  }
+
+  /** Serves what is in tohost: its other half does not come. */
+  settle(): void {
+    this.#serve(true);
+  }
+
+  #serve(settled: boolean): boolean {
     const command = this.#read64(this.#tohost);
     if (command === 0n) return true;
     const device = command >> 56n;

@@ -170,11 +170,11 @@ export class RunLoop {
 
   #serveHtif(): void {
     const { board } = this.#options;
-    const { htif, core } = board;
-    if (!htif || htif.serve(false)) return;
+    const { htif, core, hart } = board;
+    if (!htif || htif.serve(hart.u64('watch_addr'), hart.u32('watch_size'))) return;
     // What ends this run early is met again by the next one, or is the same page stored to.
     core.exports.run(HART, HTIF_SETTLE);
-    htif.serve(true);
+    htif.settle();
   }
 
   #trapLoop(): string {

@@ -25,6 +25,28 @@ describe('how a program ends', () => {
     expect(state).toEqual({ kind: 'off', exitCode: code });
   });
 
+  it.each(['interpreter', 'translator', 'both'] as const)(
+    'tohost: nothing runs after the store that ends the program (%s)',
+    async (tier) => {
+      const { machine } = await runToEnd(
+        `
+        li t2, 100000
+        again: addi t2, t2, -1
+        bnez t2, again
+        li t0, 1
+        la t1, tohost
+        sd t0, 0(t1)
+        again2: addi t3, t3, 1
+        j again2
+        .align 3
+        tohost: .dword 0`,
+        { tier },
+      );
+      // lui and addi, the loop, then li, auipc, addi and sd.
+      expect(machine.stats().instructions).toBe(2 + 200_000 + 4);
+    },
+  );
+
   it('tohost in two halves is one command', async () => {
     const { state, text } = await runToEnd(`
       la t1, tohost
