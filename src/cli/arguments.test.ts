@@ -48,13 +48,20 @@ describe('arguments of run', () => {
   });
 
   it.each([
-    ['--nonsense', /--nonsense/],
-    ['word', /word/],
-    ['--memory', /--memory/],
+    ['--nonsense', /^There is no option --nonsense\. See "tabvisor run --help"\.$/],
+    ['--nonsense=1', /^There is no option --nonsense\./],
+    ['-x', /^There is no option -x\./],
+    ['--no-stats', /^There is no option --no-stats\./],
+    ['word', /^"word" belongs to no option\./],
+    ['-- word', /^"word" belongs to no option\./],
+    ['--memory', /^--memory needs a value\. Write it as in --memory 256M\.$/],
+    ['--memory --stats', /^--memory needs a value, and "--stats" looks like the next option\./],
+    ['--exec -l', /write --exec="-l"\.$/],
+    ['--timeout -1', /^"-1" is no number of seconds\./],
     ['--memory lots', /"lots" is no size/],
     ['--memory 0', /from 1 MB to 2048 MB/],
     ['--memory 3G', /from 1 MB to 2048 MB/],
-    ['--memory -5', /memory/],
+    ['--memory -5', /^"-5" is no size of memory\./],
     ['--timeout soon', /"soon" is no number of seconds/],
     ['--timeout 0', /no number of seconds/],
     ['--tier fast', /--tier is one of interpreter, translator, both, not "fast"/],
@@ -64,7 +71,7 @@ describe('arguments of run', () => {
     ['--template t --kernel k', /exclude each other/],
     ['--elf e --exec c', /exclude each other/],
     ['--exec=', /not empty/],
-    ['--stats=yes', /--stats/],
+    ['--stats=yes', /^--stats takes no value, so not "yes"\.$/],
     [`${'--disk d '.repeat(7).trim()}`, /takes 6 disks/],
   ])('refuses "%s" with one sentence', (line, sentence) => {
     expect(() => parse(line)).toThrow(UserError);
@@ -74,6 +81,10 @@ describe('arguments of run', () => {
     } catch (error) {
       expect((error as Error).message).not.toContain('\n');
     }
+  });
+
+  it('takes values that begin with a minus where the equals sign makes it plain', () => {
+    expect(parse('--exec=-l --append=--x')).toMatchObject({ exec: '-l', append: '--x' });
   });
 
   it('takes a comma in the name of a disk', () => {

@@ -3,7 +3,7 @@
  * parser; guarantees that what does not fit is refused with one sentence before a file is opened.
  */
 import { parseArgs } from 'node:util';
-import { messageOf, UserError } from '../machine/errors.ts';
+import { UserError } from '../machine/errors.ts';
 import type { Tier } from '../machine/machine.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from '../machine/memory-map.ts';
 
@@ -44,6 +44,28 @@ const options = {
   stats: { type: 'boolean' },
   trace: { type: 'boolean' },
 } as const;
+
+type OptionName = keyof typeof options;
+type OptionValues = ReturnType<
+  typeof parseArgs<{ options: typeof options; strict: true }>
+>['values'];
+
+/** A value for each option that takes one, as an example in sentences. */
+const examples: Partial<Record<OptionName, string>> = {
+  template: 'micro',
+  kernel: 'Image',
+  initrd: 'initrd.img',
+  append: '"quiet"',
+  elf: 'program.elf',
+  firmware: 'fw_dynamic.bin',
+  memory: '256M',
+  disk: 'disk.img',
+  exec: '"uname -a"',
+  timeout: '60',
+  tier: 'both',
+};
+
+const HELP = 'See "tabvisor run --help".';
 
 /** Options that cannot be given together, and why not. */
 const conflicts: readonly (readonly [string, string])[] = [
@@ -87,18 +109,46 @@ export function parseRunArguments(words: readonly string[]): RunArguments {
   };
 }
 
+/** Takes the words apart. The parser is lenient; what does not fit is refused here, in our words. */
 function parseWords(words: readonly string[]) {
-  try {
-    return parseArgs({ args: [...words], options, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw new UserError(argumentSentence(error, 'tabvisor run --help'));
+  const { values, tokens } = parseArgs({ args: [...words], options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      throw new UserError(`"${token.value}" belongs to no option. ${HELP}`);
+    }
+    if (token.kind === 'option') checkOption(token);
+  }
+  // Each option is known and has a value of its type by now: checkOption has looked at all.
+  return values as OptionValues;
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
+}
+
+function checkOption({ name, rawName, value, inlineValue }: OptionToken): void {
+  if (!isOption(name) || !rawName.startsWith('--')) {
+    throw new UserError(`There is no option ${rawName}. ${HELP}`);
+  }
+  if (options[name].type === 'boolean') {
+    if (value === undefined) return;
+    throw new UserError(`--${name} takes no value, so not "${value}".`);
+  }
+  const example = `Write it as in --${name} ${examples[name]}.`;
+  if (value === undefined) throw new UserError(`--${name} needs a value. ${example}`);
+  if (!inlineValue && /^--?[a-z]/i.test(value)) {
+    throw new UserError(
+      `--${name} needs a value, and "${value}" looks like the next option. If it is the value, ` +
+        `write --${name}="${value}".`,
+    );
   }
 }
 
-/** The parser's complaint as one sentence, with where to read more. */
-export function argumentSentence(error: unknown, help: string): string {
-  const [first = ''] = messageOf(error).split(/\. |\n/);
-  return `${first.replace(/\.$/, '')}. See "${help}".`;
+function isOption(name: string): name is OptionName {
+  return Object.hasOwn(options, name);
 }
 
 function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -31,6 +31,22 @@ describe('file as a disk', () => {
     expect([file[511], file[512], file[599], file[600], file[609], file[610], file[1024]]).toEqual([
       0, 7, 7, 0, 0, 7, 0,
     ]);
+  });
+
+  it('that ends within a sector is padded when it is read, and refused for writing', async () => {
+    await writeFile(path, new Uint8Array(1000).fill(7));
+    await expect(FileDisk.open(path, false)).rejects.toThrow(
+      /has 1000 bytes, which is no multiple of 512: .* last 488\. .*"truncate -s 1024 .*,ro\.$/,
+    );
+    const disk = await FileDisk.open(path, true);
+    expect(disk.size).toBe(1024);
+    const back = new Uint8Array(512).fill(1);
+    await disk.read(512, back);
+    expect(back).toEqual(new Uint8Array(512).fill(7, 0, 488));
+    // A file that has become shorter is an error, not a disk full of zeroes.
+    await truncate(path, 600);
+    await expect(disk.read(512, back)).rejects.toThrow(/ended at byte 600/);
+    await disk.close();
   });
 
   it('zeroes a range larger than its buffer', async () => {

@@ -1,7 +1,8 @@
 /**
  * A disk image file as a virtual disk. Relies on Node's asynchronous file operations; guarantees
  * that a flush has reached the host's disk when it ends, and that zeroes are written in bounded
- * pieces. The file is the raw contents of the disk: it names no other file.
+ * pieces; a read-only file that ends within a sector reads as zeroes from there on, a writable one
+ * is refused, for nothing of it may get lost. The file is the raw contents of the disk: it names no other file.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -18,10 +19,13 @@ export class FileDisk implements BlockBackend {
   readonly readOnly: boolean;
   readonly id: string;
   readonly #file: FileHandle;
+  /** Bytes of the file: less than `size` when its last sector is not whole. */
+  readonly #end: number;
 
-  private constructor(file: FileHandle, size: number, readOnly: boolean, id: string) {
+  private constructor(file: FileHandle, end: number, readOnly: boolean, id: string) {
     this.#file = file;
-    this.size = size;
+    this.#end = end;
+    this.size = Math.ceil(end / SECTOR) * SECTOR;
     this.readOnly = readOnly;
     this.id = id;
   }
@@ -34,7 +38,7 @@ export class FileDisk implements BlockBackend {
       throw new UserError(`The disk ${path} cannot be opened: ${reasonOf(error)}.`);
     }
     try {
-      const size = await sizeOf(file, path);
+      const size = await sizeOf(file, path, readOnly);
       const id = basename(path).replace(/[^\x20-\x7e]/g, '?');
       return new FileDisk(file, size, readOnly, id.slice(0, ID_LENGTH));
     } catch (error) {
@@ -46,7 +50,13 @@ export class FileDisk implements BlockBackend {
   async read(offset: number, into: Uint8Array): Promise<void> {
     for (let done = 0; done < into.length; ) {
       const { bytesRead } = await this.#file.read(into, done, into.length - done, offset + done);
-      if (bytesRead === 0) throw new Error(`The disk file ended at byte ${offset + done}.`);
+      if (bytesRead === 0) {
+        if (offset + done < this.#end) {
+          throw new Error(`The disk file ended at byte ${offset + done}.`);
+        }
+        into.fill(0, done);
+        return;
+      }
       done += bytesRead;
     }
   }
@@ -83,7 +93,7 @@ export class FileDisk implements BlockBackend {
   }
 }
 
-async function sizeOf(file: FileHandle, path: string): Promise<number> {
+async function sizeOf(file: FileHandle, path: string, readOnly: boolean): Promise<number> {
   const stat = await file.stat();
   if (!stat.isFile()) {
     throw new UserError(`The disk ${path} is no plain file. Give a file with the disk's contents.`);
@@ -92,6 +102,14 @@ async function sizeOf(file: FileHandle, path: string): Promise<number> {
     throw new UserError(
       `The disk ${path} has ${stat.size} bytes; a disk has ${SECTOR} at least. ` +
         `Make one with "truncate -s 1G ${path}".`,
+    );
+  }
+  const rest = stat.size % SECTOR;
+  if (rest > 0 && !readOnly) {
+    throw new UserError(
+      `The disk ${path} has ${stat.size} bytes, which is no multiple of ${SECTOR}: the guest could ` +
+        `not use the last ${rest}. Make them a sector with ` +
+        `"truncate -s ${stat.size - rest + SECTOR} ${path}", or give the disk as ${path},ro.`,
     );
   }
   return stat.size;

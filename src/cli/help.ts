@@ -9,7 +9,7 @@ Commands:
   templates   list the guests that can be started by name
   disasm      disassemble RISC-V code
 
-"tabvisor COMMAND --help" says more about each.
+"tabvisor COMMAND --help" says more about each; "tabvisor --version" prints the version.
 `,
   run: `Usage: tabvisor run [OPTION]...
 
@@ -38,8 +38,9 @@ What to do:
   --stats             print figures as one JSON object on stderr at the end
   --trace             print every instruction, with its address, on stderr (slow)
 
-Exit codes: that of CMD or of the program; 0 when the guest was powered off; 1 when it crashed;
-2 for wrong arguments and files that cannot be used; 124 after --timeout.
+Exit codes: that of CMD or of the program; 0 when the guest powered itself off, also while CMD
+runs; 1 when it crashed, or rebooted while CMD ran; 2 for wrong arguments and files that cannot be
+used; 124 after --timeout.
 `,
   templates: `Usage: tabvisor templates
 

@@ -6,6 +6,7 @@ import { messageOf, UserError } from '../machine/errors.ts';
 import { disasm } from './disasm.ts';
 import { ExitCode } from './exit.ts';
 import { help } from './help.ts';
+import { version } from './repository.ts';
 import { run } from './run.ts';
 import { templates } from './templates.ts';
 
@@ -28,6 +29,13 @@ async function main(words: readonly string[]): Promise<number> {
     case 'disasm':
       if (wantsHelp) process.stdout.write(help.disasm);
       else await disasm(rest, process.stdout);
+      return ExitCode.Done;
+    case '--version':
+    case '-V':
+      if (rest.length > 0) {
+        throw new UserError(`${command} takes no arguments, so not "${rest[0]}".`);
+      }
+      process.stdout.write(`tabvisor ${await version()}\n`);
       return ExitCode.Done;
     case undefined:
       throw new UserError('Say what to do: run, templates or disasm. See "tabvisor --help".');

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as v from 'valibot';
 import { messageOf, UserError } from '../machine/errors.ts';
 import {
   type ImageFile,
@@ -25,6 +26,12 @@ function findRoot(): string {
 
 const root = findRoot();
 const images = join(root, 'images');
+
+/** The version in package.json, which is also there where the sources are not. */
+export async function version(): Promise<string> {
+  const text = await readInput(join(root, 'package.json'), 'The description');
+  return v.parse(v.object({ version: v.string() }), JSON.parse(text.toString('utf8'))).version;
+}
 
 /** A guest that can be started by name. */
 export interface LoadedTemplate {

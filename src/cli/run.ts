@@ -4,6 +4,8 @@
  */
 import { UserError } from '../machine/errors.ts';
 import { EXEC_APPEND } from '../machine/exec.ts';
+import { isElf, parseElf } from '../machine/loader/elf.ts';
+import { parseLinuxImage } from '../machine/loader/image.ts';
 import { type BootConfig, Machine } from '../machine/machine.ts';
 import { MIB } from '../machine/memory-map.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
@@ -54,10 +56,15 @@ export async function run(words: readonly string[]): Promise<number> {
 async function loadBoot(args: RunArguments): Promise<{ boot: BootConfig; memory: number }> {
   if (args.elf !== undefined) {
     const elf = await readInput(args.elf, 'The ELF file');
+    parseElf(elf, [], `The ELF file ${args.elf}`);
     return { boot: { kind: 'elf', elf }, memory: DEFAULT_MEMORY };
   }
   const firmware =
     args.firmware === undefined ? undefined : await readInput(args.firmware, 'The firmware');
+  if (firmware && isElf(firmware)) parseElf(firmware, [], `The firmware ${args.firmware}`);
+  if (firmware?.length === 0) {
+    throw new UserError(`The firmware ${args.firmware} is empty. Check the path.`);
+  }
   const { memory, ...kernel } = await loadKernel(args);
   return {
     boot: firmware ? { kind: 'firmware', firmware, ...kernel } : { kind: 'linux', ...kernel },
@@ -72,6 +79,8 @@ async function loadKernel(args: RunArguments) {
       readInput(args.kernel, 'The kernel'),
       args.initrd === undefined ? undefined : readInput(args.initrd, 'The initrd'),
     ]);
+    // Once more when the boot is planned, where no file has a name.
+    parseLinuxImage(kernel, `The kernel ${args.kernel}`);
     const append = [args.append ?? DEFAULT_APPEND, ...exec].join(' ');
     return { kernel, initrd, append, memory: DEFAULT_MEMORY };
   }

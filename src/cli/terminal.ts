@@ -3,6 +3,7 @@
  * Relies on Node's streams; guarantees that the terminal is as it was when `restore` has been
  * called, also when the process ends in another way.
  */
+import { spawnSync } from 'node:child_process';
 import type { ReadStream, WriteStream } from 'node:tty';
 
 const CTRL_A = 0x01;
@@ -70,10 +71,14 @@ export function attachTerminal(
     }
   };
   const restore = () => {
+    // Also undoes what `stty` did: Node puts back the settings from before it entered raw mode.
     if (raw) input.setRawMode(false);
   };
   if (raw) {
     input.setRawMode(true);
+    // Node's raw mode still turns each newline into a carriage return and a newline, and the guest's
+    // own terminal has done so already. Without stty the output merely has one of them too many.
+    if (output.isTTY) spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
     process.on('exit', restore);
   }
   input.on('data', onData);

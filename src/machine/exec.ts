@@ -35,6 +35,7 @@ export class GuestCommand {
   /** The guest may take bytes, and report room, before a port's `write` has returned. */
   #writing = false;
   #sending = false;
+  #fetched = false;
   #status = '';
   #done = false;
 
@@ -46,7 +47,13 @@ export class GuestCommand {
         name: `${PREFIX}cmd`,
         open: true,
         onOutput: () => {},
-        onGuestOpen: (open) => open && this.#sendCommand(),
+        onGuestOpen: (open) => {
+          if (!open) return;
+          // The guest fetches the command once in a boot.
+          if (this.#fetched) this.#fail('The guest rebooted before the command ended.');
+          this.#fetched = true;
+          this.#sendCommand();
+        },
         onSpace: () => this.#sendCommand(),
       },
       {

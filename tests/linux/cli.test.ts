@@ -1,7 +1,7 @@
 /** The command line as a person or a script uses it: real processes, exit codes, a terminal. */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -101,13 +101,22 @@ describe('run --exec', () => {
     expect([code, stdout.toString()]).toEqual([0, 'hello\n1\n']);
   });
 
-  test('ends with 124 when the time is up, with 1 when the guest goes down', async () => {
+  test('ends with 124 when the time is up', async () => {
     const late = await tabvisor(['run', '--timeout', '2', '--exec', 'sleep 1000']);
     expect(late.code).toBe(124);
     expect(late.stderr).toMatch(/^tabvisor: The time was up: [^\n]* 2 seconds\.\n$/);
-    const down = await tabvisor(['run', '--exec', 'poweroff -f']);
-    expect(down.code).toBe(1);
-    expect(down.stderr).toMatch(/powered off before the command ended/);
+  });
+
+  test.each([
+    ['poweroff', 0, ''],
+    ['poweroff; sleep 1000', 0, ''],
+    ['poweroff -f', 0, ''],
+    ['reboot -f', 1, 'tabvisor: The guest rebooted before the command ended.\n'],
+    ['echo c >/proc/sysrq-trigger; sleep 1000', 1, /^tabvisor: The guest's kernel panicked: .+\n$/],
+  ])('%s: ends with %i, as the help says', async (command, code, sentence) => {
+    const end = await tabvisor(['run', '--exec', command]);
+    expect(end.stderr).toMatch(sentence);
+    expect([end.code, end.stdout.length]).toEqual([code, 0]);
   });
 });
 
@@ -116,9 +125,10 @@ describe('run on a terminal', () => {
   type Step = readonly [pattern: RegExp, then: string | (() => void)];
 
   /** Runs a line of shell in a terminal of 33 rows and 101 columns and talks to it. */
-  function conversation(line: string, steps: Step[]): Promise<Result> {
+  function conversation(line: string, steps: Step[]): Promise<Result & { raw: Buffer }> {
     return new Promise((resolve) => {
       const child = spawn('script', ['-qefc', `stty rows 33 cols 101; ${line}`, '/dev/null']);
+      const raw: Buffer[] = [];
       let shown = '';
       let from = 0;
       const look = () => {
@@ -132,10 +142,13 @@ describe('run on a terminal', () => {
         look();
       };
       child.stdout.on('data', (data: Buffer) => {
+        raw.push(data);
         shown += data.toString('latin1').replaceAll('\r', '');
         look();
       });
-      child.on('close', (code) => resolve({ code, stdout: Buffer.from(shown), stderr: '' }));
+      child.on('close', (code) =>
+        resolve({ code, stdout: Buffer.from(shown), stderr: '', raw: Buffer.concat(raw) }),
+      );
       onTestFailed(() => {
         child.kill();
         console.error(`The terminal showed:\n${shown.slice(-3000)}`);
@@ -163,6 +176,19 @@ describe('run on a terminal', () => {
     expect(code).toBe(0);
   });
 
+  test('what the guest prints arrives as it is: each line ends with one carriage return', async () => {
+    const { raw } = await conversation(run, [
+      [/# .*$/, "printf 'o''ne\\ntwo\\n'; stty -opost; printf 'th''ree\\nfour\\n'; stty opost\r"],
+      [/\nfour/, '\x01h'],
+      [/Ctrl-A A[^\n]*\n/, '\x01x'],
+    ]);
+    const text = raw.toString('latin1');
+    expect(text).toContain('one\r\ntwo\r\n');
+    expect(text).toContain('three\nfour\n');
+    expect(text).toMatch(/Ctrl-A X[^\r\n]*\r\n/);
+    expect(text).not.toContain('\r\r');
+  });
+
   test('a terminal that changes its size changes the guest’s', async () => {
     const flag = join(folder, 'flag');
     const grow = `until [ -e '${flag}' ]; do sleep 0.1; done; stty rows 44 cols 123 </dev/tty`;
@@ -187,6 +213,13 @@ describe('run --elf', () => {
     });
   });
 
+  test('counts the instructions up to the store that ends the program, and no other', async () => {
+    const file = elf('count', `li t0, 1\n${TOHOST}`);
+    const { stderr } = await tabvisor(['run', '--elf', file, '--stats']);
+    // li, the two of la, sd.
+    expect(JSON.parse(stderr)).toMatchObject({ instructions: 4 });
+  });
+
   test('traces each instruction', async () => {
     const file = elf('trace', `li t0, 1\n c.addi t2, 1\n${TOHOST}`);
     const { code, stderr } = await tabvisor(['run', '--elf', file, '--trace']);
@@ -208,6 +241,10 @@ describe('run --elf', () => {
 describe('mistakes', () => {
   const text = join(folder, 'text');
   writeFileSync(text, 'hello');
+  const empty = join(folder, 'empty');
+  writeFileSync(empty, '');
+  const odd = join(folder, 'odd');
+  writeFileSync(odd, Buffer.alloc(1000));
   const missing = join(folder, 'none');
 
   test.each([
@@ -219,9 +256,18 @@ describe('mistakes', () => {
     [['run', '--template', 'none'], /no template "none"\. There is: .*micro/],
     [['run', '--kernel', missing], /cannot be read: it does not exist/],
     [['run', '--kernel', folder], /cannot be read: it is a folder/],
-    [['run', '--kernel', text], /no RISC-V Linux Image: it has only 5 bytes/],
-    [['run', '--kernel', process.execPath], /no RISC-V Linux Image: it is an ELF file/],
-    [['run', '--elf', text], /does not start with the ELF magic/],
+    [['run', '--kernel', text], /kernel \S+text is no RISC-V Linux Image: it has only 5 bytes/],
+    [
+      ['run', '--kernel', process.execPath],
+      /kernel \S+ is no RISC-V Linux Image: it is an ELF file/,
+    ],
+    [['run', '--elf', text], /ELF file \S+text does not start with the ELF magic/],
+    [['run', '--firmware', empty], /firmware \S+empty is empty/],
+    [['run', '--append', 'x'.repeat(1024)], /command line has \d+ bytes; Linux takes 1023/],
+    [['run', '--timeout', '-1'], /"-1" is no number of seconds/],
+    [['run', '--memory'], /--memory needs a value/],
+    [['run', '--disk', odd], /has 1000 bytes, which is no multiple of 512/],
+    [['--version', 'x'], /--version takes no arguments/],
     [['run', '--elf', process.execPath], /not for little-endian RISC-V/],
     [['run', '--disk', missing], /disk .* cannot be opened: it does not exist/],
     [['run', '--disk', text], /has 5 bytes/],
@@ -251,6 +297,15 @@ describe('the other commands', () => {
       expect([status, stderr]).toEqual([0, '']);
       expect(stdout).toMatch(/^Usage: tabvisor /);
       for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+    }
+  });
+
+  test('the version is the package’s', () => {
+    const { version } = JSON.parse(
+      readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+    );
+    for (const flag of ['--version', '-V']) {
+      expect(run(flag)).toMatchObject({ status: 0, stdout: `tabvisor ${version}\n`, stderr: '' });
     }
   });
 

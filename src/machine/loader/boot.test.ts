@@ -31,6 +31,14 @@ describe('where a boot puts things', () => {
     expect(() => planBoot(large, 128 * MIB)).toThrow(/need 211 MB/);
   });
 
+  it('refuses a command line that the kernel would cut', () => {
+    const append = (text: string) => () => planBoot({ ...linux, append: text }, 128 * MIB);
+    expect(append('x'.repeat(1023))().append.length).toBe(1023);
+    expect(append('x'.repeat(1024))).toThrow(/has 1024 bytes; Linux takes 1023 at most/);
+    expect(append('é'.repeat(512))).toThrow(/has 1024 bytes/);
+    expect(append('quiet\0 more')).toThrow(/holds a zero byte/);
+  });
+
   it('firmware: at the start of RAM in M-mode, told of the kernel behind it', () => {
     const firmware = new Uint8Array(300_000).fill(1);
     const plan = planBoot({ ...linux, kind: 'firmware', firmware }, 128 * MIB);

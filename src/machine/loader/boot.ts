@@ -5,6 +5,7 @@
  * with a sentence. Nothing here touches memory: the plan is data.
  */
 import { UserError } from '../errors.ts';
+import { encodeFdtValue } from '../fdt.ts';
 import { MEMORY_MIN_LINUX, MIB, RAM_BASE } from '../memory-map.ts';
 import { type ElfFile, isElf, parseElf } from './elf.ts';
 import { KERNEL_ALIGNMENT, parseLinuxImage } from './image.ts';
@@ -52,6 +53,8 @@ export interface BootPlan {
   readonly dynamicInfo?: Range & { readonly data: Uint8Array };
 }
 
+/** Linux's COMMAND_LINE_SIZE on RISC-V (1024 since 6.4) without the zero that ends it. */
+const APPEND_MAX = 1023;
 /** A large page: the device tree and the initrd get such boundaries, so any kernel can map them. */
 const LARGE_PAGE = 2 * MIB;
 /** A device tree has some 5 KB; the kernel takes at most 1 MB. */
@@ -64,6 +67,7 @@ const DYNAMIC_INFO_VERSION = 2n;
 const NEXT_MODE_SUPERVISOR = 1n;
 
 export function planBoot(boot: BootConfig, memory: number): BootPlan {
+  if (boot.kind !== 'elf') checkAppend(boot.append);
   switch (boot.kind) {
     case 'linux':
       return planLinux(boot, memory);
@@ -71,6 +75,19 @@ export function planBoot(boot: BootConfig, memory: number): BootPlan {
       return planFirmware(boot, memory);
     case 'elf':
       return planElf(boot.elf, memory);
+  }
+}
+
+/** Lets nothing through that the kernel would silently cut: the end may matter most. */
+function checkAppend(append: string): void {
+  const length = encodeFdtValue(append).length - 1;
+  if (length > APPEND_MAX) {
+    throw new UserError(
+      `The kernel's command line has ${length} bytes; Linux takes ${APPEND_MAX} at most. Shorten it.`,
+    );
+  }
+  if (append.includes('\0')) {
+    throw new UserError("The kernel's command line holds a zero byte, which ends it. Remove it.");
   }
 }
 
