@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { lastWords, Plain, which } from './shell.mjs';
+import { Plain, which } from './shell.mjs';
 
 /**
  * @typedef {object} Entry
@@ -24,22 +24,13 @@ import { lastWords, Plain, which } from './shell.mjs';
  * @returns {Promise<Entry[]>}
  */
 export async function readDeb(file, wanted) {
-  const stream = which('dpkg-deb')
-    ? fromProgram('dpkg-deb', ['--fsys-tarfile', file])
-    : member(file, 'data.tar');
-  const entries = [];
-  for await (const entry of readTar(stream, wanted)) entries.push(entry);
-  return entries;
+  return filesOf(file, '--fsys-tarfile', 'data.tar', wanted);
 }
 
 /** The fields of a package's control file. @param {string} file @returns {Promise<Record<string, string>>} */
 export async function readControl(file) {
-  const stream = which('dpkg-deb')
-    ? fromProgram('dpkg-deb', ['--ctrl-tarfile', file])
-    : member(file, 'control.tar');
-  let text = '';
-  for await (const entry of readTar(stream, (path) => path === 'control'))
-    text = entry.data.toString();
+  const entries = await filesOf(file, '--ctrl-tarfile', 'control.tar', (p) => p === 'control');
+  const text = entries.at(-1)?.data.toString() ?? '';
   /** @type {Record<string, string>} */
   const fields = Object.create(null);
   for (const line of text.replace(/\n[ \t]+/g, ' ').split('\n')) {
@@ -47,6 +38,36 @@ export async function readControl(file) {
     if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trim();
   }
   return fields;
+}
+
+/**
+ * The wanted files of one of the two archives in a package. A file that is cut or damaged is named in
+ * one sentence, whoever found out.
+ * @param {string} file
+ * @param {string} option of dpkg-deb
+ * @param {string} archive name without its compression
+ * @param {(path: string) => boolean} wanted
+ */
+async function filesOf(file, option, archive, wanted) {
+  const entries = [];
+  try {
+    const dpkg = which('dpkg-deb') !== undefined;
+    const stream = dpkg ? fromProgram('dpkg-deb', [option, file]) : member(file, archive);
+    for await (const entry of readTar(stream, wanted)) entries.push(entry);
+  } catch (error) {
+    if (!(error instanceof Damaged)) throw error;
+    throw new Plain(`The package ${file} is damaged or not whole (${error.what}). Fetch it again.`);
+  }
+  return entries;
+}
+
+/** What is found out about a package while it is read, by those who do not know its name. */
+class Damaged extends Plain {
+  /** @param {string} what */
+  constructor(what) {
+    super(`A package is damaged: ${what}. Fetch it again.`);
+    this.what = what;
+  }
 }
 
 /**
@@ -63,7 +84,7 @@ function member(file, prefix) {
       const { name, start, size } = found;
       const raw = createReadStream(file, { start, end: start + size - 1 });
       if (name === prefix) return raw;
-      if (name.endsWith('.gz')) return unzipped(raw, file);
+      if (name.endsWith('.gz')) return unzipped(raw);
       if (name.endsWith('.xz')) return fromProgram('xz', ['-dc'], raw);
       if (name.endsWith('.zst')) return fromProgram('zstd', ['-dc'], raw);
       throw new Plain(`The package ${file} is compressed in an unknown way (${name}).`);
@@ -71,7 +92,7 @@ function member(file, prefix) {
   } finally {
     closeSync(descriptor);
   }
-  throw new Plain(`${file} is no Debian package: it has no ${prefix}. Fetch it again.`);
+  throw new Damaged(`it has no ${prefix}`);
 }
 
 /**
@@ -95,13 +116,12 @@ export function findMember(read, prefix) {
   return undefined;
 }
 
-/** @param {Readable} raw @param {string} file @returns {AsyncGenerator<Buffer>} */
-async function* unzipped(raw, file) {
+/** @param {Readable} raw @returns {AsyncGenerator<Buffer>} */
+async function* unzipped(raw) {
   try {
     yield* raw.pipe(createGunzip());
   } catch (error) {
-    const reason = error instanceof Error ? error.message : error;
-    throw new Plain(`The package ${file} cannot be unpacked (${reason}). Fetch it again.`);
+    throw new Damaged(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -128,8 +148,13 @@ async function* fromProgram(program, args, input) {
   const ended = new Promise((done) => child.on('close', done).on('error', () => done(-1)));
   yield* /** @type {AsyncIterable<Buffer>} */ (child.stdout ?? Readable.from([]));
   const code = await ended;
-  if (code !== 0)
-    throw new Plain(`${program} could not unpack ${args.at(-1)}: ${lastWords(words)}.`);
+  if (code !== 0) throw new Damaged(firstWords(words) || `${program} failed`);
+}
+
+/** The first thing that a program complains of, without its own name. @param {string} text */
+export function firstWords(text) {
+  const [line = ''] = text.trim().split('\n').filter(Boolean);
+  return line.replace(/^[\w-]+: (error: )?/, '').replace(/\.$/, '');
 }
 
 /** Larger files are in no package that is read here. */
@@ -196,7 +221,7 @@ export async function* readTar(stream, wanted) {
 
 /** @param {string} what */
 function damaged(what) {
-  return new Plain(`The tar archive in a package is damaged: it ${what}. Fetch the package again.`);
+  return new Damaged(`its tar archive ${what}`);
 }
 
 /** A number of a tar header. @param {string} field */

@@ -1,11 +1,13 @@
 /** Packages are read without dpkg-deb too, and a folder of them serves in place of the network. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readControl, readDeb } from './deb.mjs';
 import { debianPackages } from './debian.mjs';
+import { Plain } from './shell.mjs';
 
 let folder: string;
 beforeEach(() => {
@@ -83,8 +85,111 @@ describe.each([
   });
 });
 
+/** A package whose files do not compress, so that a cut goes through them. */
+function makeLargeDeb(): string {
+  return makeDeb(some, { 'usr/bin/tool': randomBytes(200_000).toString('base64') });
+}
+
+describe.each([
+  ['with dpkg-deb', undefined],
+  ['with Node alone', '/nowhere'],
+])('a damaged package, %s', (_, path) => {
+  const damages: [string, (file: string) => void][] = [
+    ['cut in its files', (file) => truncateSync(file, 100_000)],
+    ['cut in its first header', (file) => truncateSync(file, 40)],
+    ['empty', (file) => truncateSync(file, 0)],
+    ['another kind of file', (file) => writeFileSync(file, 'hello\n'.repeat(1000))],
+    [
+      'with other bytes',
+      (file) => {
+        const data = readFileSync(file);
+        writeFileSync(file, data.fill('x', data.length - 100_000, data.length - 90_000));
+      },
+    ],
+  ];
+  test.each(damages)('%s: one sentence names the file', async (_name, damage) => {
+    const file = makeLargeDeb();
+    damage(file);
+    if (path) vi.stubEnv('PATH', path);
+    const failure = await readDeb(file, () => true).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(Plain);
+    const message = failure instanceof Error ? failure.message : '';
+    expect(message).toMatch(
+      /^The package \S+ is damaged or not whole \([^\n]+\)\. Fetch it again\.$/,
+    );
+    expect(message).toContain(file);
+  });
+});
+
+describe('apt', () => {
+  /** A stand-in for apt-get whose updates end as told, each once, and what it was asked for. */
+  function standIn(...updates: string[]): { asked: () => string[] } {
+    const bin = join(folder, 'bin');
+    mkdirSync(bin);
+    const calls = join(folder, 'calls');
+    for (const [i, text] of updates.entries()) writeFileSync(join(folder, `update${i}`), text);
+    const lists = join(folder, 'cache/trixie-riscv64/lists');
+    const script = `#!/bin/sh
+      echo "$1" >>'${calls}'
+      case "$1" in
+        indextargets) echo 'http://deb.debian.org/debian trixie' ;;
+        update)
+          n=$(grep -c update '${calls}')
+          said='${folder}/update'$((n - 1))
+          [ -s "$said" ] && { cat "$said" >&2; exit 100; }
+          echo 'Codename: trixie' >'${lists}/m_InRelease'; : >'${lists}/m_Packages' ;;
+        *) exit 100 ;;
+      esac`;
+    writeFileSync(join(bin, 'apt-get'), script, { mode: 0o755 });
+    vi.stubEnv('PATH', `${bin}:${process.env.PATH}`);
+    return {
+      asked: () =>
+        readFileSync(calls, 'utf8')
+          .split('\n')
+          .filter((line) => line === 'update'),
+    };
+  }
+  const fetching = async (log: string[]) =>
+    debianPackages('riscv64', ['some'], {
+      cache: join(folder, 'cache'),
+      log: (line) => log.push(line),
+    }).catch((error: unknown) => (error instanceof Plain ? error.message : error));
+
+  test.each([
+    "E: Failed to fetch http://deb.debian.org/debian/dists/trixie/InRelease  Could not resolve 'deb.debian.org'",
+    "E: Failed to fetch http://deb.debian.org/x  Temporary failure resolving 'deb.debian.org'",
+    'E: Failed to fetch http://deb.debian.org/x  Could not connect to deb.debian.org:80 (1.2.3.4)',
+  ])('without a network tries once and says one sentence: %s', async (words) => {
+    const { asked } = standIn(words, words, words);
+    const log: string[] = [];
+    expect(await fetching(log)).toMatch(
+      /^The package lists [^\n]*no way to http:\/\/deb\.debian\.org\/debian [^\n]*TABVISOR_DEB_DIR\.$/,
+    );
+    expect(log).toEqual([]);
+    expect(asked()).toHaveLength(1);
+  });
+
+  test('tries a mirror in the middle of an update again', async () => {
+    const words = 'E: Failed to fetch http://x/Packages.xz  File has unexpected size (1 != 2).';
+    const { asked } = standIn(words, '');
+    const log: string[] = [];
+    // The lists are there now; the stand-in has no packages.
+    expect(await fetching(log)).toMatch(/does not know how to get some/);
+    expect(log).toEqual([expect.stringMatching(/in the middle of a mirror update\.$/)]);
+    expect(asked()).toHaveLength(2);
+  });
+});
+
 describe('TABVISOR_DEB_DIR', () => {
   beforeEach(() => vi.stubEnv('TABVISOR_DEB_DIR', folder));
+
+  test('names a package in it that is cut', async () => {
+    const file = makeLargeDeb();
+    truncateSync(file, 40);
+    await expect(debianPackages('riscv64', ['some'])).rejects.toThrow(
+      `The package ${file} is damaged or not whole`,
+    );
+  });
 
   test('gives packages and what a metapackage points at', async () => {
     makeDeb({

@@ -41,14 +41,14 @@ const retryPauses = [1_000, 5_000];
  * Fetches packages, each with all that it depends on when `closure` is set.
  * @param {string} architecture Debian's name for it
  * @param {string[]} names
- * @param {{ closure?: boolean, follow?: RegExp, log?: (line: string) => void }} [options] `follow`:
- *   of a metapackage's dependencies, take those whose names match as well
+ * @param {{ closure?: boolean, follow?: RegExp, log?: (line: string) => void, cache?: string }} [options]
+ *   `follow`: of a metapackage's dependencies, take those whose names match as well
  * @returns {Promise<Package[]>}
  */
 export async function debianPackages(architecture, names, options = {}) {
   const offline = process.env.TABVISOR_DEB_DIR;
   if (offline) return fromFolder(offline, architecture, names, options);
-  const folder = join(cache, `${codename}-${architecture}`);
+  const folder = join(options.cache ?? cache, `${codename}-${architecture}`);
   mkdirSync(folder, { recursive: true });
   return withLock(join(folder, 'lock'), async () => {
     const kept = await fromCache(folder, names, options);
@@ -189,20 +189,36 @@ async function openApt(folder, architecture, names, log) {
     ...[0, ...retryPauses].map((pause) => ({ mirror, suite: codename, pause })),
     { mirror, suite: 'stable', pause: 0 },
   ]);
+  /** @type {Set<string>} */
+  const unreachable = new Set();
   for (const { mirror, suite, pause } of attempts) {
+    if (unreachable.has(mirror)) continue;
     if (pause > 0) await sleep(pause);
     writeFileSync(
       join(folder, 'debian.sources'),
       `Types: deb\nURIs: ${mirror}\nSuites: ${suite}\nComponents: main\nSigned-By: ${keys}\n`,
     );
-    const update = apt('apt-get', ['update', '-q', '-o', 'APT::Update::Error-Mode=any']);
+    const update = apt('apt-get', [
+      ...['update', '-q', '-o', 'APT::Update::Error-Mode=any'],
+      ...['-o', 'Acquire::Retries=1'], // what is worth more tries is tried again here
+    ]);
     words = reason(update.stderr);
     // Older apt ends well although an index failed: the list itself decides.
     if (update.ok && listedCodename(join(folder, 'lists')) === codename) {
       return { resolve: (n, o) => resolve(apt, n, o), download: (w) => download(apt, folder, w) };
     }
+    if (noNetwork.test(update.stderr)) {
+      unreachable.add(mirror);
+      continue;
+    }
     log(
       `Debian's package lists (${suite} of ${mirror}) could not be read: ${words || 'wrong release'}.`,
+    );
+  }
+  if (unreachable.size > 0) {
+    throw new Plain(
+      `The package lists of Debian ${codename} are missing, and there is no way to ` +
+        `${[...unreachable].join(' or ')} (${words}). Check the network and try again, or ${byHand}.`,
     );
   }
   throw new Plain(
@@ -257,6 +273,8 @@ function privateConfiguration(folder, architecture) {
     .filter((line) => /^Acquire::(https?|ftp|Retries|ForceIPv|Check-|Proxy)/i.test(line));
   const quote = (/** @type {string} */ text) => `"${text}"`;
   return [
+    'Acquire::http::Timeout "15";',
+    'Acquire::https::Timeout "15";',
     ...network,
     'Dir::Etc::main "/dev/null";',
     'Dir::Etc::parts "/dev/null";',
@@ -278,13 +296,17 @@ function privateConfiguration(folder, architecture) {
   ].join('\n');
 }
 
+/** apt's words where the mirror was not reached at all: trying it again at once changes nothing. */
+const noNetwork =
+  /Could not resolve|Temporary failure resolving|Something wicked happened resolving|Could not connect|Cannot initiate the connection|Unable to connect|Connection (refused|timed out)|Network is unreachable|No route to host/i;
+
 /** What apt complains about, in one line. @param {string} stderr */
 function reason(stderr) {
   if (/unexpected size|Hash Sum mismatch/i.test(stderr)) {
     return 'an index does not fit its release file, as in the middle of a mirror update';
   }
   const line = stderr.split('\n').find((text) => text.startsWith('E: ')) ?? lastWords(stderr, 1);
-  return line.replace(/^E: /, '').trim();
+  return line.replace(/^E: /, '').replace(/\s+/g, ' ').replace(/\.$/, '').trim();
 }
 
 /** Debian mirrors to try: the machine's own first. */

@@ -2,20 +2,13 @@
  * What must be there before the page can be served or tested, each made only when missing or stale:
  * npm packages, guest images, the CPU core, the built site. Node alone until the packages are there.
  */
-import {
-  copyFileSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildImages } from '../../guests/build.mjs';
 import { filesUnder, fingerprint, isFresh, isSource } from './fingerprint.mjs';
 import { withLock } from './lock.mjs';
+import { installPackages } from './npm.mjs';
 import { Plain, run } from './shell.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -33,44 +26,35 @@ export function requireNode() {
   );
 }
 
-/** Installs what the lock file names when node_modules does not hold it. */
-export async function ensurePackages() {
-  if (packagesAreThere()) return;
-  console.log('Installing the npm packages of the lock file …');
-  const env = { ...process.env, PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD: '1' };
-  const done = await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    env,
-  });
-  if (!done) {
-    throw new Plain(
-      'npm could not install the packages: see its messages above. Check the network, or the ' +
-        'registry that npm is set to, and try again.',
-    );
-  }
+/** @type {Promise<void> | undefined} */
+let packages;
+
+/** Installs what the lock file names when node_modules does not hold it; tries once in a process. */
+export function ensurePackages() {
+  packages ??= installPackages(root);
+  return packages;
 }
 
-/** npm notes in node_modules what it installed; compare that with the lock file. */
-function packagesAreThere() {
-  const note = join(root, 'node_modules/.package-lock.json');
-  if (!existsSync(note)) return false;
-  try {
-    const locked = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
-    const installed = JSON.parse(readFileSync(note, 'utf8')).packages;
-    return Object.entries(locked).every(
-      ([path, { version, optional }]) =>
-        path === '' || optional || installed[path]?.version === version,
-    );
-  } catch {
-    return false;
-  }
+/** @type {Promise<void> | undefined} */
+let parts;
+
+/** Packages, guest images and core; tries once in a process. */
+export function ensureParts() {
+  parts ??= makeParts();
+  return parts;
 }
 
-/** Packages, guest images and core. Images and packages load side by side. */
-export async function ensureParts() {
+/** Images and packages load side by side. */
+async function makeParts() {
   requireNode();
   const results = await Promise.allSettled([ensurePackages(), buildImages()]);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  const reasons = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason] : [],
+  );
+  if (reasons.length > 1 && reasons.every((reason) => reason instanceof Plain)) {
+    throw new Plain(reasons.map(({ message }) => message).join('\n'));
+  }
+  if (reasons.length > 0) throw reasons[0];
   const { buildCore } = await import('../build-core.mjs');
   if ((await buildCore()) === 'built') console.log('Built the CPU core.');
 }

@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readDeb } from './deb.mjs';
+import { firstWords, readDeb } from './deb.mjs';
 import { debianPackages, hostArchitecture } from './debian.mjs';
 import { withLock } from './lock.mjs';
 import { capture, Plain, which } from './shell.mjs';
@@ -63,8 +63,12 @@ export async function unpackedPrograms(folder, names, log = console.log) {
 async function unpack(file, root) {
   if (which('dpkg-deb')) {
     const { ok, stderr } = capture('dpkg-deb', ['-x', file, root]);
-    if (!ok)
-      throw new Plain(`dpkg-deb could not unpack ${file}: ${stderr.trim()}. Is the disk full?`);
+    if (!ok) {
+      throw new Plain(
+        `The package ${file} cannot be unpacked (${firstWords(stderr)}). Fetch it again if it is ` +
+          'damaged, and see that the disk is not full.',
+      );
+    }
     return;
   }
   for (const { path, type, mode, target, data } of await readDeb(file, (path) => path !== '')) {
