@@ -35,17 +35,16 @@ const steps = [
       return runVitest('unit');
     },
   },
-  {
-    name: 'conformance',
+  ...['interpreter', 'translator', 'lockstep'].map((mode) => ({
+    name: `conformance ${mode}`,
     run: async () => {
       await ensureParts();
       const { code, lastLine } = await nodeWithResult([
-        'tools/run-ts.mjs',
-        'tests/conformance/main.ts',
+        ...['tools/run-ts.mjs', 'tests/conformance/main.ts', '--mode', mode],
       ]);
       return counted(code, lastLine);
     },
-  },
+  })),
   {
     name: 'machine',
     run: async () => {

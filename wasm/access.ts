@@ -71,7 +71,7 @@ function resolve(h: usize, address: u64, size: u32, access: u32): u64 {
     const ramOffset = <u32>(physical - RAM_BASE);
     if (access == LOAD || pageFlags(ramOffset) == 0) {
       const tlb = dataTlbOf(h) + (access == STORE ? TLB_WRITE : 0);
-      fillData(tlbEntry(tlb, address), address, ramAt(physical));
+      fillData(h, tlbEntry(tlb, address), address, ramAt(physical));
     }
   }
   return physical;

@@ -22,7 +22,7 @@ import { decodeLong, decodeShort } from './generated/decoder';
 import { accessFault, effectivePrivilege, FETCH, isRam, NOWHERE, ramAt, translateFor } from './mmu';
 import { decodePageAt, decodePageOf, dropCode, pageFlags, setPageFlags } from './pages';
 import { pmpAllows, pmpAllowsPage } from './pmp';
-import { flushAll, protectPage, tlbEntry } from './tlb';
+import { fillEntry, protectPage, resetTlbs, tlbEntry } from './tlb';
 
 /** Empties the decode cache of a hart. */
 export function resetDecodeCache(h: usize): void {
@@ -37,7 +37,7 @@ export function resetDecodeCache(h: usize): void {
   const end = slot + DECODE_PAGE_SIZE;
   store<u32>(h, 0, BORROWED);
   for (; slot < end; slot += 8) store<u64>(slot, OP_LOOKUP);
-  flushAll(h);
+  resetTlbs(h);
 }
 
 function newDecodePage(h: usize, ramOffset: u32): usize {
@@ -84,8 +84,7 @@ export function fetchPage(h: usize, fetchTlb: usize, pc: u64): usize {
   const index = decodePageOf(ramOffset);
   const page = index == 0 ? newDecodePage(h, ramOffset) : decodePageAt(index);
   if (pmpAllowsPage(h, physical, FETCH, priv)) {
-    store<u64>(entry, tag);
-    store<u32>(entry, <u32>page, 8);
+    fillEntry(h, entry, pc, <u32>page);
   }
   return page;
 }

@@ -26,18 +26,38 @@ export function tlbSet(h: usize, set: u32): usize {
   return h + TLB_OFFSET + <usize>set * TLB_SET_SIZE;
 }
 
+/** TLBs with entries, a bit for each in the order in which they lie: only these need a flush. */
+let filled: u32 = u32.MAX_VALUE;
+
+/** Fills an entry for the page of `address`; `value` is what this kind of TLB leads to. */
+export function fillEntry(h: usize, entry: usize, address: u64, value: u32): void {
+  store<u64>(entry, address & ~(<u64>0xfff));
+  store<u32>(entry, value, 8);
+  filled |= 1 << ((<u32>entry - <u32>h - <u32>TLB_OFFSET) / <u32>TLB_SIZE);
+}
+
 /** Maps the page of `address` to `host`, the same byte's offset in the memory. */
 // @ts-ignore: decorator
 @inline
-export function fillData(entry: usize, address: u64, host: usize): void {
-  store<u64>(entry, address & ~(<u64>0xfff));
-  store<u32>(entry, <u32>host - <u32>address, 8);
+export function fillData(h: usize, entry: usize, address: u64, host: usize): void {
+  fillEntry(h, entry, address, <u32>host - <u32>address);
 }
 
 export function flushAll(h: usize): void {
-  memory.fill(h + TLB_OFFSET, 0xff, TLB_SETS * TLB_SET_SIZE);
+  let tlb = h + TLB_OFFSET;
+  for (let bits = filled; tlb < h + TLB_OFFSET + TLB_SETS * TLB_SET_SIZE; tlb += TLB_SIZE) {
+    if (bits & 1) memory.fill(tlb, 0xff, TLB_SIZE);
+    bits >>>= 1;
+  }
+  filled = 0;
   store<u32>(h, 0, SUPER_LOW);
   store<u32>(h, 0, SUPER_HIGH);
+}
+
+/** As flushAll, whatever this instance of the core knows of what lies there. */
+export function resetTlbs(h: usize): void {
+  filled = u32.MAX_VALUE;
+  flushAll(h);
 }
 
 /**

@@ -3,11 +3,12 @@ import type { TestBlock } from './block.ts';
 import { type Difference, differences, differingBlocks } from './compare.ts';
 import { type Image, imageOf } from './image.ts';
 import type { Oracle } from './oracle.ts';
-import type { TargetRun } from './target.ts';
+import type { Target } from './target.ts';
 
 export interface Sides {
-  readonly oracle: Oracle;
-  readonly target: (image: Uint8Array, budget?: number) => TargetRun;
+  /** Undefined: the target gives what is expected. */
+  readonly oracle: Pick<Oracle, 'run'> | undefined;
+  readonly target: Target;
 }
 
 export interface Verdict {
@@ -17,29 +18,29 @@ export interface Verdict {
   readonly found: Uint8Array;
   /** Instructions that the core ran, the harness's included. */
   readonly instructions: number;
+  /** Of those, what translated code ran. */
+  readonly translated: number;
+  /** A side did not come to the program's end. */
   readonly problem?: string;
+  /** The tiers went apart on the way, whatever the results say. */
+  readonly apart?: string;
 }
 
 export async function runImage(sides: Sides, image: Image, seconds = 60): Promise<Verdict> {
-  const started = sides.oracle.run(image.bytes, seconds);
+  const started = sides.oracle?.run(image.bytes, seconds);
   const run = sides.target(image.bytes, 400_000 + image.blocks.length * 200_000);
-  const expected = await started;
-  const count = image.blocks.length;
-  if (!expected || !run.ended) {
-    const who = [expected ? '' : 'QEMU', run.ended ? '' : 'the core'].filter(Boolean).join(' and ');
-    return {
-      differing: expected && !run.ended ? differingBlocks(expected, run.ram, count) : [],
-      expected,
-      found: run.ram,
-      instructions: run.instructions,
-      problem: `${who} did not come to the program's end`,
-    };
-  }
+  const expected = started ? await started : run.expected;
+  const missing = [expected ? '' : 'The oracle', run.ended ? '' : 'The core'].filter(Boolean);
   return {
-    differing: differingBlocks(expected, run.ram, count),
+    differing: expected ? differingBlocks(expected, run.ram, image.blocks.length) : [],
     expected,
     found: run.ram,
     instructions: run.instructions,
+    translated: run.translated,
+    ...(missing.length > 0 && {
+      problem: `${missing.join(' and ')} did not come to the program's end`,
+    }),
+    ...(run.apart !== undefined && { apart: run.apart }),
   };
 }
 

@@ -1,88 +1,139 @@
 /**
- * Runs a RAM image on this repository's core, without the machine around it: RAM, the test
- * finisher, and a timer that never fires. Gives the RAM as the core left it.
+ * Runs a RAM image on this repository's core and gives the RAM as the core left it. Three ways: all
+ * interpreted; all that can be translated run translated, the first time that it runs; or both
+ * beside each other, compared after every slice.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type CoreHost, createMemory, instantiateCore } from '../../src/core/core.ts';
-import { HartView } from '../../src/core/hart.ts';
-import { ExitReason, RAM_OFFSET } from '../../src/core/layout.ts';
-import { Translator, type TranslatorStats } from '../../src/translator/translator.ts';
-import { RAM_BASE, RAM_SIZE } from './layout.ts';
 
-const FINISHER = 0x10_0000;
-const MTIMECMP = 0x200_4000;
+import { ExitReason } from '../../src/core/layout.ts';
+import { disassemble } from '../../src/isa/disassemble.ts';
+import { Lockstep, type LockstepDifference } from '../../src/machine/lockstep.ts';
+import type { TranslatorStats } from '../../src/translator/translator.ts';
+import { Engine, type EngineOptions } from './engine.ts';
+import { BLOCKS, HARNESS_SIZE, RAM_BASE } from './layout.ts';
+import { Random } from './random.ts';
+
 /** Instructions of one call of run(). */
 const SLICE = 5_000_000;
 
 export interface TargetRun {
   readonly ram: Uint8Array;
   readonly instructions: number;
+  /** Of those, what translated code ran. */
+  readonly translated: number;
   /** The program wrote to the finisher before its budget was spent. */
   readonly ended: boolean;
   readonly translator: TranslatorStats | undefined;
+  /** Lockstep: the RAM as the interpreter left it; and where the tiers first went apart. */
+  readonly expected?: Uint8Array;
+  readonly apart?: string;
 }
 
-/** How the program is run: all interpreted, or everything translated at its first run. */
-export type Tier = 'interpreter' | 'translator';
+export const MODES = ['interpreter', 'translator', 'lockstep'] as const;
+export type Mode = (typeof MODES)[number];
+
+export type Target = (image: Uint8Array, budget?: number) => TargetRun;
 
 /** Starts in M-mode at the start of RAM and runs at most `budget` instructions. */
-export function createTarget(
-  tier: Tier = 'interpreter',
-): (image: Uint8Array, budget?: number) => TargetRun {
-  const path = fileURLToPath(new URL('../../build/core.wasm', import.meta.url));
-  const module = new WebAssembly.Module(readFileSync(path));
-  return (image, budget = 2e9) => runOn(module, image, budget, tier);
+export function createTarget(mode: Mode = 'interpreter'): Target {
+  if (mode === 'lockstep') return (image, budget = 2e9) => runLockstep(image, budget);
+  const options: EngineOptions = mode === 'translator' ? { translate: 'blocks' } : {};
+  return (image, budget = 2e9) => {
+    const engine = prepared(image, budget, options);
+    return outcomeOf(engine, runToEnd(engine, budget));
+  };
 }
 
-function runOn(
-  module: WebAssembly.Module,
-  image: Uint8Array,
-  budget: number,
-  tier: Tier,
-): TargetRun {
-  const memory = createMemory(RAM_SIZE, false);
-  let finished = false;
-  let ticks = 0;
-  const answer = (address: number) => {
-    const at = address >>> 0;
-    if (at === FINISHER) finished = true;
-    else if (at !== MTIMECMP && at !== MTIMECMP + 4) hart.setU32('bus_error', 1);
-    if (finished) hart.setU32('attention', 1);
-  };
-  const host: CoreHost = {
-    mmio_load: (address) => {
-      answer(address);
-      return 0;
-    },
-    mmio_load64: (address) => {
-      answer(address);
-      return 0n;
-    },
-    mmio_store: (address) => answer(address),
-    mmio_store64: (address) => answer(address),
-    time: () => ++ticks,
-    hot: (ramOffset, offset) => translator?.hot(ramOffset >>> 0, offset),
-    code_dropped: (ramOffset) => translator?.dropped(ramOffset >>> 0),
-  };
-  const hart = new HartView(memory, 0);
-  const core = instantiateCore(module, memory, host);
-  const translator =
-    tier === 'translator'
-      ? new Translator(core, false, () => 0, { threshold: 1, batch: 1 })
-      : undefined;
-  const ram = new Uint8Array(memory.buffer, RAM_OFFSET, RAM_SIZE);
-  ram.set(image);
-  hart.setU32('ram_size', RAM_SIZE);
-  core.exports.reset(0);
-  hart.pc = BigInt(RAM_BASE);
-  let instructions = 0;
-  while (!finished && instructions < budget) {
-    const before = Number(hart.u64('instret'));
-    const reason = core.exports.run(0, SLICE);
-    instructions += Number(hart.u64('instret')) - before;
-    // Waiting with nothing that could come: the same as never ending.
-    if (reason === ExitReason.Wfi) break;
+/** An engine at the program's start, with everything translated that the program reaches. */
+function prepared(image: Uint8Array, budget: number, options: EngineOptions): Engine {
+  const engine = new Engine(image, options);
+  if (options.translate) {
+    runToEnd(engine, budget);
+    engine.translate();
+    engine.rewind();
   }
-  return { ram, instructions, ended: finished, translator: translator?.stats };
+  return engine;
+}
+
+function runToEnd(engine: Engine, budget: number): boolean {
+  while (!engine.finished && engine.instructions < budget) {
+    const before = engine.instructions;
+    // Waiting with nothing that could come, or trapping for ever: the same as never ending.
+    if (engine.run(SLICE) === ExitReason.Wfi || engine.instructions === before) break;
+  }
+  return engine.finished;
+}
+
+function outcomeOf(engine: Engine, ended: boolean): TargetRun {
+  const { ram, instructions, translated, stats } = engine;
+  return { ram, instructions, translated, ended, translator: stats };
+}
+
+/** Pages that blocks and harness write while they run; results are compared when the run ended. */
+const WRITTEN_FROM = HARNESS_SIZE;
+const WRITTEN_TO = BLOCKS - RAM_BASE;
+
+function runLockstep(image: Uint8Array, budget: number): TargetRun {
+  const reference = new Engine(image);
+  const subject = prepared(image, budget, { translate: 'all' });
+  const lockstep = new Lockstep(reference, subject);
+  // Slices of all lengths: their ends fall on every instruction of a region, and between regions.
+  const random = new Random(image.length, 7);
+  let apart: string | undefined;
+  while (!reference.finished && reference.instructions < budget) {
+    const before = reference.instructions;
+    const length = random.chance(0.2) ? random.between(1, 64) : random.between(64, 3000);
+    const pc = reference.hart.pc;
+    const different = lockstep.run(length) ?? memoryDifference(reference, subject);
+    if (different) {
+      apart = report(different, pc, length, reference);
+      break;
+    }
+    if (reference.instructions === before) break;
+  }
+  if (apart !== undefined) {
+    // Which block it was shows at the end.
+    runToEnd(reference, budget);
+    runToEnd(subject, budget);
+  } else if (Buffer.compare(reference.ram, subject.ram) !== 0) {
+    apart = 'The tiers leave different memory at the end of the program.';
+  }
+  const run = outcomeOf(subject, reference.finished && subject.finished);
+  return { ...run, expected: reference.ram, ...(apart !== undefined && { apart }) };
+}
+
+function memoryDifference(a: Engine, b: Engine): LockstepDifference | undefined {
+  const left = a.ram.subarray(WRITTEN_FROM, WRITTEN_TO);
+  const right = b.ram.subarray(WRITTEN_FROM, WRITTEN_TO);
+  if (Buffer.compare(left, right) === 0) return undefined;
+  const at = left.findIndex((byte, i) => byte !== right[i]);
+  return {
+    what: `memory at 0x${(RAM_BASE + WRITTEN_FROM + at).toString(16)}`,
+    reference: BigInt(left[at] ?? 0),
+    subject: BigInt(right[at] ?? 0),
+  };
+}
+
+function report(
+  { what, reference, subject }: LockstepDifference,
+  pc: bigint,
+  length: number,
+  engine: Engine,
+): string {
+  const lines = [
+    `After ${engine.instructions} instructions ${what} is 0x${reference.toString(16)} interpreted ` +
+      `and 0x${subject.toString(16)} translated. The slice of ${length} began with`,
+  ];
+  let at = pc;
+  for (let i = 0; i < 24; i++) {
+    const physical = engine.core.exports.translate(0, at, 2);
+    if (physical < BigInt(RAM_BASE)) break;
+    const offset = Number(physical) - RAM_BASE;
+    const low = (engine.ram[offset] ?? 0) | ((engine.ram[offset + 1] ?? 0) << 8);
+    const high = (engine.ram[offset + 2] ?? 0) | ((engine.ram[offset + 3] ?? 0) << 8);
+    const isLong = (low & 3) === 3;
+    const word = isLong ? (low | (high << 16)) >>> 0 : low;
+    lines.push(`    ${at.toString(16)}  ${disassemble(word, at)}`);
+    at += isLong ? 4n : 2n;
+  }
+  return lines.join('\n');
 }
