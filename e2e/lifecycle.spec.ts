@@ -27,6 +27,27 @@ test('pause stops the guest and resume lets it go on', async ({ page }) => {
   await expectOutput(page, /^awake-2$/m);
 });
 
+test('uptime stands still while the guest is paused, and goes on where it was', async ({
+  page,
+}) => {
+  await boot(page);
+  const uptime = () => page.locator('.machine-uptime').innerText();
+  const seconds = async () => Number((await uptime()).match(/(\d+)$/)?.[1]);
+  await expect.poll(seconds).toBeGreaterThan(2);
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await expect(shownState(page)).toHaveText('Paused');
+  await expect(page.getByText('0 of 1 running, 1 paused')).toBeVisible();
+  const before = await seconds();
+  await page.waitForTimeout(4000);
+  expect(await seconds()).toBe(before);
+  await page.getByRole('button', { name: 'Resume', exact: true }).first().click();
+  await expect(shownState(page)).toHaveText('Running');
+  // The pause is not in it, however long this machine took to resume.
+  const resumed = Date.now();
+  await expect.poll(seconds).toBeGreaterThan(before + 1);
+  expect(await seconds()).toBeLessThan(before + 3 + (Date.now() - resumed) / 1000);
+});
+
 test('reset asks first and boots again', async ({ page }) => {
   await boot(page);
   await typeLine(page, 'touch /root/before; clear; ls /root/before');

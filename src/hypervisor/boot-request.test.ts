@@ -14,9 +14,21 @@ describe('an address that boots', () => {
     ['?memory=1G&boot=micro', { template: 'micro', count: 1, memory: 1 << 30 }],
     ['?boot=micro&run=uname%20-a', { template: 'micro', count: 1, run: 'uname -a' }],
     ['?boot=micro&run=a%26b%3D%22c%22', { template: 'micro', count: 1, run: 'a&b="c"' }],
+    ['?boot=micro&name=+db+&start=no', { template: 'micro', count: 1, name: 'db', start: false }],
+    ['?boot=micro&start=yes', { template: 'micro', count: 1 }],
     ['?boot=micro&other=1', { template: 'micro', count: 1 }],
   ])('%s', (query, request) => {
-    expect(parse(query)).toEqual({ kind: 'request', request });
+    expect(parse(query)).toEqual({ kind: 'request', requests: [request] });
+  });
+
+  test('several kinds of VMs: what follows a boot is about its VMs', () => {
+    expect(parse('?memory=1G&boot=micro:2&boot=micro&memory=128M&name=db')).toEqual({
+      kind: 'request',
+      requests: [
+        { template: 'micro', count: 2, memory: 1 << 30 },
+        { template: 'micro', count: 1, memory: 128 << 20, name: 'db' },
+      ],
+    });
   });
 
   test.each(['', '?', '?memory=128M', '?run=ls'])('%j asks for nothing', (query) => {
@@ -38,7 +50,12 @@ describe('an address that boots', () => {
     ['?boot=micro&memory=3G', /at most 2 GB/],
     ['?boot=micro&run=%20', /names no command/],
     [`?boot=micro&run=${'x'.repeat(2000)}`, /longer than 1000/],
-    ['?boot=micro&boot=micro', /given more than once/],
+    ['?boot=micro&memory=1G&memory=2G', /“memory” is given more than once/],
+    ['?boot=micro:9&boot=micro:8', /asks for 17 VMs: at most 16/],
+    ['?boot=micro&boot=debian', /no template “debian”/],
+    ['?boot=micro&name=+', /gives no name/],
+    [`?boot=micro&name=${'n'.repeat(41)}`, /longer than 40/],
+    ['?boot=micro&start=maybe', /yes or no/],
   ])('%s is refused with a sentence', (query, sentence) => {
     const parsed = parse(query);
     expect(parsed.kind).toBe('problems');

@@ -4,7 +4,9 @@
  */
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Template } from '../machine/manifest.ts';
+import { describeVms } from './boot-address.ts';
 import { ImageStore } from './images.ts';
+import { freeName, freeNames } from './names.ts';
 import { isLive, isPending, Vm, type VmView } from './vm.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
 
@@ -23,6 +25,8 @@ export interface NewVms {
   /** Bytes of a blank disk for each. */
   disk?: number | undefined;
   count: number;
+  /** False: they are made and stay off. */
+  start?: boolean | undefined;
   run?: string | undefined;
 }
 
@@ -43,13 +47,14 @@ export class Fleet {
   /** Makes VMs and starts them; returns their ids in order. */
   create(request: NewVms): string[] {
     const ids: string[] = [];
-    for (let i = 0; i < request.count; i++) {
+    const wanted = request.name?.trim() ?? '';
+    for (const name of freeNames(wanted, request.template.name, request.count, this.names())) {
       const id = String(this.nextId++);
       const vm = new Vm(
         id,
         {
           template: request.template,
-          name: this.freeName(request.name?.trim() ?? '', request.template, request.count > 1),
+          name,
           memory: request.memory,
           disk: request.disk,
           run: request.run,
@@ -61,7 +66,7 @@ export class Fleet {
       ids.push(id);
     }
     this.publish('now');
-    for (const id of ids) void this.vms.get(id)?.start();
+    if (request.start !== false) for (const id of ids) void this.vms.get(id)?.start();
     return ids;
   }
 
@@ -94,14 +99,22 @@ export class Fleet {
     }, FRAME_MS);
   }
 
-  /** The name that a VM would get: the wanted one, or the next free number behind it. */
+  /** The name that a VM would get. */
   freeName(wanted: string, template: Template, several: boolean): string {
-    const taken = new Set([...this.vms.values()].map((vm) => vm.view.name));
-    const base = wanted === '' ? template.name : wanted;
-    if (wanted !== '' && !several && !taken.has(wanted)) return wanted;
-    for (let n = 1; ; n++) {
-      const name = `${base}-${n}`;
-      if (!taken.has(name)) return name;
-    }
+    return freeName(wanted, template.name, several, this.names());
+  }
+
+  /** The address that boots the same VMs; what `search` says of other things stays. */
+  describe(search: string): string {
+    const vms = [...this.vms.values()].map(({ specification, view }) => ({
+      ...specification,
+      template: specification.template.name,
+      off: view.status === 'off',
+    }));
+    return describeVms(search, vms);
+  }
+
+  private names(): Set<string> {
+    return new Set([...this.vms.values()].map((vm) => vm.view.name));
   }
 }

@@ -34,8 +34,10 @@ export interface VmView {
   readonly reason: string | undefined;
   readonly download: { loaded: number; total: number } | undefined;
   readonly bootStage: BootStage;
-  /** Time of the last power-on, by `performance.now()`. */
+  /** Time of the last power-on by `performance.now()`, moved on by the time spent paused. */
   readonly startedAt: number | undefined;
+  /** Since when it is paused, by the same clock. */
+  readonly pausedAt: number | undefined;
   /** Seconds from power-on to the shell. */
   readonly bootSeconds: number | undefined;
   readonly figures: Figures | undefined;
@@ -93,7 +95,7 @@ export class Vm {
 
   constructor(
     id: string,
-    private readonly specification: VmSpecification,
+    readonly specification: VmSpecification,
     private readonly surroundings: VmSurroundings,
     private readonly changed: (view: VmView) => void,
   ) {
@@ -111,6 +113,7 @@ export class Vm {
       download: undefined,
       bootStage: 'kernel',
       startedAt: undefined,
+      pausedAt: undefined,
       bootSeconds: undefined,
       figures: undefined,
       history: [],
@@ -195,6 +198,7 @@ export class Vm {
         status: 'booting',
         bootStage: 'kernel',
         startedAt: performance.now(),
+        pausedAt: undefined,
         bootSeconds: undefined,
       });
       await connection.reset();
@@ -268,16 +272,28 @@ export class Vm {
 
   private guestState(state: GuestState): void {
     if (state.kind === 'running') {
-      const startedAt = isPending(this.view.status) ? performance.now() : this.view.startedAt;
       const status = this.progress.stage === 'shell' ? 'running' : 'booting';
-      this.update({ status, startedAt, reason: undefined, bootStage: this.progress.stage });
+      this.update({
+        status,
+        startedAt: isPending(this.view.status) ? performance.now() : this.startWithoutPause(),
+        pausedAt: undefined,
+        reason: undefined,
+        bootStage: this.progress.stage,
+      });
     } else if (state.kind === 'paused') {
-      this.update({ status: 'paused' });
+      this.update({ status: 'paused', pausedAt: this.view.pausedAt ?? performance.now() });
     } else if (state.kind === 'off' || state.kind === 'destroyed') {
       this.end('off', state.reason ?? 'The guest powered off.');
     } else if (state.kind === 'crashed') {
       this.end('crashed', state.reason ?? 'The machine stopped for an unknown reason.');
     }
+  }
+
+  /** The power-on as if the pause that ends now had not been: a guest does not age in it. */
+  private startWithoutPause(): number | undefined {
+    const { startedAt, pausedAt } = this.view;
+    if (startedAt === undefined || pausedAt === undefined) return startedAt;
+    return startedAt + (performance.now() - pausedAt);
   }
 
   private progressed(): void {
@@ -322,6 +338,7 @@ export class Vm {
       busy: false,
       silent: false,
       startedAt: undefined,
+      pausedAt: undefined,
       figures: undefined,
       history: [],
     });

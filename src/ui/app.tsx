@@ -5,8 +5,8 @@ import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panel
 import { missingFeatures, sharedMemoryAvailable } from '../hypervisor/features.ts';
 import { useSelectedId } from './navigation.ts';
 import { Notice } from './parts/controls.tsx';
-import { NARROW, useMedia, useVms } from './parts/hooks.ts';
-import { useUi } from './store.ts';
+import { NARROW, useMedia, useVm, useVms } from './parts/hooks.ts';
+import { setUi, useUi } from './store.ts';
 import { ConsoleArea } from './views/console-area.tsx';
 import { Dialogs } from './views/dialogs.tsx';
 import { MachineList } from './views/machine-list.tsx';
@@ -18,11 +18,13 @@ const MISSING = missingFeatures();
 export function App() {
   const vms = useVms();
   const problems = useUi((state) => state.bootProblems);
+  useDocumentTitle();
   if (MISSING.length > 0) return <Unsupported missing={MISSING} />;
   return (
     <div className="page">
       <TopBar />
       <SharedMemoryNotice />
+      <StartedAgainNotice />
       {problems.length > 0 ? (
         <BootProblems problems={problems} />
       ) : vms.length === 0 ? (
@@ -98,6 +100,33 @@ function SharedMemoryNotice() {
       allowed.
     </Notice>
   );
+}
+
+/** A reload ended what ran; said plainly, because the list looks the same as before. */
+function StartedAgainNotice() {
+  const shown = useUi((state) => state.startedAgain);
+  if (!shown) return null;
+  return (
+    <Notice
+      tone="info"
+      action={
+        <Button className="button" onPress={() => setUi({ startedAgain: false })}>
+          Close
+        </Button>
+      }
+    >
+      The page was loaded anew: what its machines held in memory is gone. The same machines have
+      been started again, as the address describes them.
+    </Notice>
+  );
+}
+
+/** The tab's title names the machine that is shown. */
+function useDocumentTitle(): void {
+  const name = useVm(useSelectedId())?.name;
+  useEffect(() => {
+    document.title = name === undefined ? 'Tabvisor' : `${name} – Tabvisor`;
+  }, [name]);
 }
 
 /** Tells screen readers when a VM changes its state. */

@@ -6,12 +6,15 @@ import { type BootRequest, parseBootRequest } from '../hypervisor/boot-request.t
 import type { NewVms } from '../hypervisor/fleet.ts';
 import { formatMemorySize } from '../hypervisor/memory-size.ts';
 import type { Template } from '../machine/manifest.ts';
-import { openConsole } from './navigation.ts';
+import { formerLayout, type Layout } from './address.ts';
+import { openConsole, showList } from './navigation.ts';
 import { fleet } from './services.ts';
-import { addConsole, setUi } from './store.ts';
+import { addConsole, getUi, setUi } from './store.ts';
 
 /** Makes VMs, opens their consoles and shows the first. */
 export function createVms(request: NewVms): void {
+  // Who makes a VM after a bad address has left the address behind.
+  if (getUi().bootProblems.length > 0) forgetAddress();
   const ids = fleet.create(request);
   for (const id of ids) addConsole(id);
   const [first] = ids;
@@ -39,12 +42,31 @@ async function bootFromAddress(templates: readonly Template[]): Promise<void> {
   const parsed = parseBootRequest(location.search, templates);
   if (parsed.kind === 'problems') setUi({ bootProblems: parsed.problems });
   if (parsed.kind !== 'request') return;
-  const { request } = parsed;
-  const template = templates.find(({ name }) => name === request.template);
-  if (template === undefined) return;
-  const problem = await memoryProblem(template, request);
-  if (problem === undefined) createVms({ ...request, template });
-  else setUi({ bootProblems: [problem] });
+  const wanted: NewVms[] = [];
+  const problems: string[] = [];
+  for (const request of parsed.requests) {
+    const template = templates.find(({ name }) => name === request.template);
+    if (template === undefined) continue;
+    const problem = await memoryProblem(template, request);
+    if (problem !== undefined) problems.push(problem);
+    wanted.push({ ...request, template });
+  }
+  if (problems.length > 0) setUi({ bootProblems: [...new Set(problems)] });
+  else bootAgain(wanted, formerLayout());
+}
+
+/** Makes the address's VMs, with the consoles that were open before a reload: all, if none was. */
+function bootAgain(wanted: readonly NewVms[], layout: Layout | undefined): void {
+  const ids = new Map<string, string>();
+  for (const request of wanted) {
+    for (const id of fleet.create(request)) ids.set(fleet.get(id)?.view.name ?? '', id);
+  }
+  const open = layout?.consoles.flatMap((name) => ids.get(name) ?? []) ?? [...ids.values()];
+  for (const id of open) addConsole(id);
+  const shown = layout === undefined ? open[0] : ids.get(layout.shown ?? '');
+  if (shown === undefined) showList();
+  else openConsole(shown);
+  setUi({ startedAgain: layout?.live === true });
 }
 
 async function memoryProblem(

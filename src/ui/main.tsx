@@ -1,5 +1,6 @@
 /** The page's entry. */
 import { createRoot } from 'react-dom/client';
+import { keepAddress } from './address.ts';
 import { App } from './app.tsx';
 import { loadCatalogue } from './boot.ts';
 import { listenToKeys } from './keys.ts';
@@ -19,6 +20,7 @@ globalThis.addEventListener('beforeunload', (event) => {
 });
 
 listenToKeys();
+keepAddress();
 const prepared = prepareServiceWorker();
 // Without isolation the page may be about to reload: nothing is shown before that is known.
 if (!globalThis.crossOriginIsolated) await prepared;

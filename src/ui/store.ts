@@ -29,6 +29,8 @@ interface UiState {
   /** What the address asked for and could not get. */
   bootProblems: readonly string[];
   finding: boolean;
+  /** VMs that ran before a reload have been started again, without what they held. */
+  startedAgain: boolean;
 }
 
 export const useUi = create<UiState>(() => ({
@@ -39,6 +41,7 @@ export const useUi = create<UiState>(() => ({
   screenReader: stored('screenReader') === 'on',
   bootProblems: [],
   finding: false,
+  startedAgain: false,
 }));
 
 export const setUi = useUi.setState;

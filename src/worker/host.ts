@@ -27,9 +27,18 @@ function eventLoopTurn(): () => Promise<void> {
     });
 }
 
-export function workerHost(room: () => Promise<void>): MachineHost {
+export interface WorkerHost extends MachineHost {
+  /** How often the machine has gone on after a turn of the event loop or after sleep. */
+  readonly wakeups: number;
+}
+
+export function workerHost(room: () => Promise<void>): WorkerHost {
   const turn = eventLoopTurn();
+  let wakeups = 0;
   return {
+    get wakeups() {
+      return wakeups;
+    },
     now: () => performance.now(),
     wallClock: () => Date.now(),
     entropy(into: Uint8Array): void {
@@ -41,15 +50,22 @@ export function workerHost(room: () => Promise<void>): MachineHost {
     },
     async turn(): Promise<void> {
       await turn();
+      wakeups++;
       await room();
     },
     sleep(ms: number) {
       let wake = () => {};
       const done = new Promise<void>((resolve) => {
-        const timer = Number.isFinite(ms) ? setTimeout(resolve, Math.max(0, ms)) : undefined;
+        let ended = false;
+        const end = () => {
+          if (!ended) wakeups++;
+          ended = true;
+          resolve();
+        };
+        const timer = Number.isFinite(ms) ? setTimeout(end, Math.max(0, ms)) : undefined;
         wake = () => {
           clearTimeout(timer);
-          resolve();
+          end();
         };
       });
       return { done, wake };

@@ -34,6 +34,8 @@ const FiguresSchema = v.strictObject({
   instructions: Count,
   /** Million instructions a second since the last report. */
   mips: Count,
+  /** Times a second that the run loop was woken or given its turn, since the last report. */
+  wakeups: Count,
 });
 export type Figures = v.InferOutput<typeof FiguresSchema>;
 

@@ -5,7 +5,7 @@
  */
 import * as Comlink from 'comlink';
 import type { MachineHost } from '../machine/host.ts';
-import { workerHost } from './host.ts';
+import { type WorkerHost, workerHost } from './host.ts';
 import { OutputStream } from './output-stream.ts';
 import {
   type BootConfig,
@@ -96,7 +96,7 @@ class VmServer implements VmApi {
     machine.onConsole((data, source) => this.output.push(data, source));
     machine.onState((state) => this.report(state));
     machine.resize(config.columns, config.rows);
-    this.reportFigures(machine);
+    this.reportFigures(machine, host);
     machine.start();
   }
 
@@ -138,8 +138,9 @@ class VmServer implements VmApi {
     this.send({ type: 'state', state: message });
   }
 
-  private reportFigures(machine: ServedMachine): void {
+  private reportFigures(machine: ServedMachine, host: WorkerHost): void {
     let lastTime = performance.now();
+    let lastWakeups = host.wakeups;
     let last = machine.figures();
     const report = () => {
       if (machine.state.kind === 'destroyed') return;
@@ -154,7 +155,9 @@ class VmServer implements VmApi {
         memoryInUse: current.ramBytes,
         instructions: current.instructions,
         mips: instructions / seconds / 1e6,
+        wakeups: (host.wakeups - lastWakeups) / seconds,
       };
+      lastWakeups = host.wakeups;
       lastTime = now;
       last = current;
       this.send({ type: 'figures', figures });

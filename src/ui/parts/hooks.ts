@@ -53,14 +53,17 @@ export const NARROW = '(max-width: 760px)';
 /** Fingers: no hints of keys that are not there, and no keyboard that flashes up by itself. */
 export const TOUCH = '(pointer: coarse)';
 
-/** Seconds since `startedAt`, again each second; undefined without one. */
-export function useUptime(startedAt: number | undefined): number | undefined {
+/** Seconds that a VM has been up, again each second; undefined while it is not. */
+export function useUptime(vm: VmView | undefined): number | undefined {
+  const startedAt = vm?.startedAt;
+  const pausedAt = vm?.pausedAt;
   const [now, setNow] = useState(() => performance.now());
   useEffect(() => {
-    if (startedAt === undefined) return;
+    if (startedAt === undefined || pausedAt !== undefined) return;
     setNow(performance.now());
     const timer = setInterval(() => setNow(performance.now()), 1000);
     return () => clearInterval(timer);
-  }, [startedAt]);
-  return startedAt === undefined ? undefined : Math.max(0, (now - startedAt) / 1000);
+  }, [startedAt, pausedAt]);
+  if (startedAt === undefined) return undefined;
+  return Math.max(0, ((pausedAt ?? now) - startedAt) / 1000);
 }

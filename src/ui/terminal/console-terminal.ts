@@ -36,6 +36,7 @@ export class ConsoleTerminal implements ConsoleSink {
   private readonly observer = new ResizeObserver(() => this.planFit());
   private fitPlanned = false;
   private controlHeld = false;
+  private finding = false;
   /** Told when the held Ctrl has been used up. */
   onControlUsed: (() => void) | undefined;
 
@@ -53,7 +54,7 @@ export class ConsoleTerminal implements ConsoleSink {
       minimumContrastRatio: 4.5,
       scrollback: SCROLLBACK_LINES,
       screenReaderMode: getUi().screenReader,
-      theme: terminalTheme(isDark()),
+      theme: terminalTheme(isDark(), false),
     });
     const { terminal } = this;
     terminal.loadAddon(this.fit);
@@ -69,9 +70,7 @@ export class ConsoleTerminal implements ConsoleSink {
     terminal.onTitleChange((title) => vm.setTitle(title));
     vm.resize(terminal.cols, terminal.rows);
     this.disposals.push(
-      onThemeChange(() => {
-        terminal.options.theme = terminalTheme(isDark());
-      }),
+      onThemeChange(() => this.applyTheme()),
       useUi.subscribe(({ screenReader }) => {
         terminal.options.screenReaderMode = screenReader;
       }),
@@ -114,6 +113,12 @@ export class ConsoleTerminal implements ConsoleSink {
   /** The next letter is typed with Ctrl: for keyboards that have no such key. */
   holdControl(hold: boolean): void {
     this.controlHeld = hold;
+  }
+
+  /** A search is under way: the match that it has come to stands out. */
+  setFinding(finding: boolean): void {
+    this.finding = finding;
+    this.applyTheme();
   }
 
   focus(): void {
@@ -161,6 +166,10 @@ export class ConsoleTerminal implements ConsoleSink {
     }
     // V is the browser's own paste, F finds, P is the palette.
     return !['v', 'f', 'p'].includes(key);
+  }
+
+  private applyTheme(): void {
+    this.terminal.options.theme = terminalTheme(isDark(), this.finding);
   }
 
   private withControl(text: string): string {

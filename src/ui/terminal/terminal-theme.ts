@@ -49,6 +49,11 @@ const LIGHT: ITheme = {
   brightWhite: '#43454d',
 };
 
-export function terminalTheme(dark: boolean): ITheme {
-  return dark ? DARK : LIGHT;
+/** Background of the match that a search has come to. */
+export const CURRENT_MATCH = '#b45309';
+
+/** The search selects the match it comes to, and a selection hides what else marks a cell. */
+export function terminalTheme(dark: boolean, finding: boolean): ITheme {
+  const theme = dark ? DARK : LIGHT;
+  return finding ? { ...theme, selectionInactiveBackground: CURRENT_MATCH } : theme;
 }

@@ -4,6 +4,7 @@ import { Button } from 'react-aria-components/Button';
 import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components/Tabs';
 import { formatMemorySize } from '../../hypervisor/memory-size.ts';
 import { isLive, isPending, type VmView } from '../../hypervisor/vm.ts';
+import type { Figures } from '../../worker/protocol.ts';
 import { commandById } from '../commands.ts';
 import { formatDuration, formatShare } from '../format.ts';
 import { closeConsole, openConsole, showList, useSelectedId } from '../navigation.ts';
@@ -119,7 +120,7 @@ function Console({ id }: { id: string }) {
 const ACTIONS = ['start', 'resume', 'pause', 'reset', 'power-off'].map(commandById);
 
 function ConsoleHead({ vm }: { vm: VmView }) {
-  const uptime = useUptime(vm.startedAt);
+  const uptime = useUptime(vm);
   return (
     <header className="console-head">
       <div className="console-title">
@@ -128,7 +129,7 @@ function ConsoleHead({ vm }: { vm: VmView }) {
         <span className="facts">
           {uptime !== undefined && <span>up {formatDuration(uptime)}</span>}
           {vm.figures !== undefined && isLive(vm.status) && (
-            <span>CPU {formatShare(vm.figures.busy)}</span>
+            <span title={paceSentence(vm.figures)}>CPU {formatShare(vm.figures.busy)}</span>
           )}
           {vm.memory !== undefined && <span>{formatMemorySize(vm.memory)} RAM</span>}
           {vm.title !== '' && <span className="ellipsis">{vm.title}</span>}
@@ -144,6 +145,11 @@ function ConsoleHead({ vm }: { vm: VmView }) {
       </div>
     </header>
   );
+}
+
+/** What the processor's share is made of. */
+function paceSentence({ mips, wakeups }: Figures): string {
+  return `${mips.toFixed(1)} million instructions and ${Math.round(wakeups)} wake-ups a second`;
 }
 
 function ConsoleNotice({ vm }: { vm: VmView }) {

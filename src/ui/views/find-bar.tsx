@@ -6,12 +6,13 @@ import { IconButton } from '../parts/controls.tsx';
 import { terminals } from '../services.ts';
 import { setUi } from '../store.ts';
 import type { ConsoleTerminal } from '../terminal/console-terminal.ts';
+import { CURRENT_MATCH } from '../terminal/terminal-theme.ts';
 
 const DECORATIONS = {
   matchBackground: '#5b5bd6',
   matchOverviewRuler: '#5b5bd6',
-  activeMatchBackground: '#d97706',
-  activeMatchColorOverviewRuler: '#d97706',
+  activeMatchBackground: CURRENT_MATCH,
+  activeMatchColorOverviewRuler: CURRENT_MATCH,
 };
 
 export function FindBar({ id }: { id: string }) {
@@ -25,12 +26,14 @@ export function FindBar({ id }: { id: string }) {
     void terminals.get(id).then((made) => {
       if (gone) return;
       setTerminal(made);
+      made.setFinding(true);
       const subscription = made.search.onDidChangeResults(({ resultIndex, resultCount }) =>
         setResult(resultCount === 0 ? 'No match' : `${resultIndex + 1} of ${resultCount}`),
       );
       stop = () => {
         subscription.dispose();
         made.search.clearDecorations();
+        made.setFinding(false);
       };
     });
     return () => {

@@ -1,24 +1,21 @@
 /** The list of VMs: state, uptime, processor share and memory of each at a glance. */
 import { GridList, GridListItem } from 'react-aria-components/GridList';
 import { formatMemorySize } from '../../hypervisor/memory-size.ts';
-import { isLive, type VmView } from '../../hypervisor/vm.ts';
+import { isLive, type VmStatus, type VmView } from '../../hypervisor/vm.ts';
 import { formatBytes, formatDuration, formatShare } from '../format.ts';
 import { openConsole, useSelectedId } from '../navigation.ts';
 import { Sparkline, Status } from '../parts/controls.tsx';
-import { useUptime, useVm, useVms } from '../parts/hooks.ts';
+import { useUptime, useVm, useVms, type VmSummary } from '../parts/hooks.ts';
 import { VmMenu } from '../parts/vm-menu.tsx';
 
 export function MachineList() {
   const vms = useVms();
   const selected = useSelectedId();
-  const running = vms.filter(({ status }) => status === 'silent' || isLive(status)).length;
   return (
     <section className="machines" aria-label="Machines">
       <header className="machines-head">
         <h1>Machines</h1>
-        <span className="count">
-          {running} of {vms.length} running
-        </span>
+        <span className="count">{countSentence(vms)}</span>
       </header>
       <div className="machine-columns" aria-hidden="true">
         <span>Name</span>
@@ -53,17 +50,29 @@ export function MachineList() {
   );
 }
 
+/** How many there are, and how many of them do what. */
+function countSentence(vms: readonly VmSummary[]): string {
+  const paused = vms.filter(({ status }) => status === 'paused').length;
+  const running = vms.filter(
+    ({ status }) => status === 'silent' || (isLive(status) && status !== 'paused'),
+  ).length;
+  return `${running} of ${vms.length} running${paused > 0 ? `, ${paused} paused` : ''}`;
+}
+
+/** States whose detail takes the room of the figures, which are not there. */
+const SAYS_MORE: ReadonlySet<VmStatus> = new Set(['downloading', 'crashed', 'failed']);
+
 /** A row follows its VM by itself: the list is not rendered again for every figure. */
 function MachineRow({ id }: { id: string }) {
   const vm = useVm(id);
-  const uptime = useUptime(vm?.startedAt);
+  const uptime = useUptime(vm);
   if (vm === undefined) return null;
   const live = isLive(vm.status);
   return (
     <>
       <div className="machine-name">
         <span className="name">{vm.name}</span>
-        <span className="machine-state">
+        <span className="machine-state" data-wide={SAYS_MORE.has(vm.status) || undefined}>
           <Status vm={vm} />
           <StateDetail vm={vm} />
         </span>

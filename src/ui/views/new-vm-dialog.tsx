@@ -14,7 +14,7 @@ import { Radio, RadioGroup } from 'react-aria-components/RadioGroup';
 import { Slider, SliderThumb, SliderTrack } from 'react-aria-components/Slider';
 import { Text } from 'react-aria-components/Text';
 import { TextField } from 'react-aria-components/TextField';
-import { BOOT_COUNT_MAXIMUM } from '../../hypervisor/boot-request.ts';
+import { BOOT_COUNT_MAXIMUM, NAME_LIMIT } from '../../hypervisor/boot-request.ts';
 import {
   formatMemorySize,
   MEMORY_MAXIMUM,
@@ -105,7 +105,7 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
         className="field"
         value={name}
         onChange={setName}
-        maxLength={40}
+        maxLength={NAME_LIMIT}
         // Not on touch screens, where the keyboard would cover half the dialog.
         autoFocus={!matchMedia(TOUCH).matches}
       >

@@ -124,9 +124,21 @@ export function BootProblems({ problems }: { problems: readonly string[] }) {
           </div>
           <div>
             <dt>
+              <code>name=lab</code>
+            </dt>
+            <dd>Name of the one, prefix of the names of several.</dd>
+          </div>
+          <div>
+            <dt>
               <code>run=COMMAND</code>
             </dt>
             <dd>Typed when the shell is up.</dd>
+          </div>
+          <div>
+            <dt>
+              <code>start=no</code>
+            </dt>
+            <dd>Listed, and started by hand.</dd>
           </div>
         </dl>
         <Button className="button primary" onPress={forgetAddress}>
