@@ -77,7 +77,7 @@ export interface BoardOptions {
   readonly rows: number;
   /** There is room for typed input, or the virtio console has found or lost its driver. */
   readonly onInputSpace: () => void;
-  /** The guest asked the firmware for typed input. */
+  /** The guest asked the firmware for typed input, or does nothing but look for some. */
   readonly onInputWanted: () => void;
   /** A line for the event log. */
   readonly onEvent: (event: string) => void;
@@ -128,6 +128,7 @@ export class Board {
         panic.byte(byte);
       },
       onSpace: options.onInputSpace,
+      onPolled: options.onInputWanted,
     });
     this.rtc = new GoldfishRtc(() => host.wallClock(), plic.line(Irq.rtc));
     this.#bus = new Bus({

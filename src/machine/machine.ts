@@ -67,6 +67,8 @@ const REBOOT_SPAN_MS = 10_000;
 /** A guest that waits for this share of the time has booted and has nothing to do. */
 const IDLE_WINDOW_MS = 400;
 const IDLE_SHARE = 0.8;
+/** A guest that has shown no terminal by then has none: typed input waits no longer. */
+const INPUT_WAIT_MS = 60_000;
 
 export class Machine {
   readonly #config: MachineConfig;
@@ -262,14 +264,20 @@ export class Machine {
     this.#board.powerOn();
   }
 
-  /** Input waits for the terminal to show something: gives it anyway to a guest that idles. */
+  /**
+   * Input waits for the terminal to show something: gives it anyway to a guest that idles, and in
+   * the end to one that never does.
+   */
   async #releaseInputWhenIdle(): Promise<void> {
     if (this.#watchingIdle) return;
     this.#watchingIdle = true;
+    let waited = 0;
     while (this.#input.waiting && this.state.kind !== 'destroyed') {
       const before = this.#loop.idleMs;
       await this.#host.sleep(IDLE_WINDOW_MS).done;
-      if (this.#loop.idleMs - before >= IDLE_WINDOW_MS * IDLE_SHARE) this.#input.guestReads();
+      if (this.state.kind === 'running') waited += IDLE_WINDOW_MS;
+      const idle = this.#loop.idleMs - before >= IDLE_WINDOW_MS * IDLE_SHARE;
+      if (idle || waited >= INPUT_WAIT_MS) this.#input.guestReads();
     }
     this.#watchingIdle = false;
   }

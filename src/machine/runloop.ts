@@ -71,6 +71,8 @@ export class RunLoop {
     this.#stretch = stretch;
     clock.run();
     while (!stretch.stopped) {
+      // A program that waits for its answer in a loop never idles.
+      board.htif?.input();
       const waiting = this.#slice();
       console.flush();
       const { request } = board;

@@ -112,6 +112,71 @@ describe('a supervisor', () => {
     expect(run.output()).toBe('IBMr');
   });
 
+  const UART = 0x1000_0000;
+  /** Prints each character that it gets, plus one, until an r. */
+  const echo = `
+    lbu s0, 0(s1)
+    addi s0, s0, 1
+    sb s0, 0(s1)
+    li t0, 'r'
+    bne s0, t0, again
+    ${off}`;
+
+  it('reads what is typed while it polls the serial port and never idles', async () => {
+    const run = await start(
+      '',
+      linux(`
+      li s1, ${UART}
+    again:
+      lbu t0, 5(s1)
+      andi t0, t0, 1
+      beqz t0, again
+      ${echo}`),
+    );
+    run.machine.consoleInput(new TextEncoder().encode('HALq'));
+    await run.end;
+    expect(run.output()).toBe('IBMr');
+  });
+
+  it('gets what is typed also when it never idles and asks for nothing', async () => {
+    const run = await start(
+      '',
+      linux(`
+      la t0, handler
+      csrw stvec, t0
+      li s1, ${UART}
+      li t0, 1
+      sb t0, 1(s1)
+      li t1, 0x0c000000
+      sw t0, 40(t1)
+      li t1, 0x0c002080
+      li t2, 0x400
+      sw t2, 0(t1)
+      li t1, 0x0c201000
+      sw zero, 0(t1)
+      li t0, 0x200
+      csrw sie, t0
+      csrsi sstatus, 2
+      j .
+      .align 2
+    handler:
+      li t1, 0x0c201004
+      lw s2, 0(t1)
+      lbu s0, 0(s1)
+      addi s0, s0, 1
+      sb s0, 0(s1)
+      sw s2, 0(t1)
+      li t0, 'r'
+      beq s0, t0, end
+      sret
+    end: ${off}`),
+      virtualHost(0.5),
+    );
+    run.machine.consoleInput(new TextEncoder().encode('HALq'));
+    await run.end;
+    expect(run.output()).toBe('IBMr');
+  });
+
   it('is interrupted by the timer that it set, and by itself', async () => {
     const { state, text } = await runToEnd(
       '',

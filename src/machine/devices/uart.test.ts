@@ -7,14 +7,16 @@ function uart() {
   const output: number[] = [];
   const irq = new TestLine();
   let spaces = 0;
+  let polled = 0;
   const device = new Uart16550({
     irq,
     onOutput: (byte) => output.push(byte),
     onSpace: () => spaces++,
+    onPolled: () => polled++,
   });
   const get = (register: number) => device.load(register, 1);
   const put = (register: number, value: number) => device.store(register, 1, value);
-  return { device, output, irq, get, put, spaces: () => spaces };
+  return { device, output, irq, get, put, spaces: () => spaces, polled: () => polled };
 }
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -139,6 +141,21 @@ describe('UART 16550A', () => {
     const { device, get } = uart();
     device.receive(text('ab'));
     expect([get(5) & 1, get(0), get(0), get(5) & 1]).toEqual([1, 97, 98, 0]);
+  });
+
+  test('tells a guest that waits for input from one that prints', () => {
+    const { device, get, put, polled } = uart();
+    for (let i = 0; i < 1000; i++) {
+      get(5);
+      put(0, 65);
+    }
+    for (let i = 0; i < 1000; i++) get(i % 60 === 0 ? 2 : 5);
+    expect(polled()).toBe(0);
+    for (let i = 0; i < 1000; i++) get(5);
+    expect(polled()).toBe(1);
+    device.reset();
+    for (let i = 0; i < 1000; i++) get(5);
+    expect(polled()).toBe(2);
   });
 
   test('other widths and other offsets do nothing', () => {

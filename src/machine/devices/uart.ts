@@ -63,7 +63,15 @@ export interface UartOptions {
   readonly onOutput: (byte: number) => void;
   /** All waiting input has gone to the guest: there is room again. */
   readonly onSpace?: () => void;
+  /** The guest does nothing at this device but ask whether there is input. */
+  readonly onPolled?: () => void;
 }
+
+/**
+ * So many looks at the line status in a row, and nothing else, are somebody waiting for input: one
+ * who waits for room to write finds it at the first look.
+ */
+const POLLS = 64;
 
 export class Uart16550 implements MmioDevice {
   readonly name = 'uart';
@@ -71,6 +79,9 @@ export class Uart16550 implements MmioDevice {
   readonly state: State;
   readonly #irq: IrqLine;
   readonly #onOutput: (byte: number) => void;
+  readonly #onPolled: () => void;
+  /** Looks at the line status since the last other access. */
+  #polls = 0;
   readonly #onSpace: () => void;
   readonly #fields = {
     fifo: new ByteRing(FIFO_DEPTH),
@@ -90,7 +101,8 @@ export class Uart16550 implements MmioDevice {
     thrEmptied: false,
   };
 
-  constructor({ irq = NO_IRQ, onOutput, onSpace = () => {} }: UartOptions) {
+  constructor({ irq = NO_IRQ, onOutput, onSpace = () => {}, onPolled = () => {} }: UartOptions) {
+    this.#onPolled = onPolled;
     this.#irq = irq;
     this.#onOutput = onOutput;
     this.#onSpace = onSpace;
@@ -131,6 +143,7 @@ export class Uart16550 implements MmioDevice {
   load(offset: number, size: number): number {
     if (size !== 1 || offset > SCR) return 0;
     const fields = this.#fields;
+    if (offset !== LSR) this.#polls = 0;
     const divisor = (fields.lcr & LCR_DIVISOR) !== 0;
     switch (offset) {
       case RBR_THR:
@@ -150,6 +163,7 @@ export class Uart16550 implements MmioDevice {
       case MCR:
         return fields.mcr;
       case LSR: {
+        if (++this.#polls === POLLS) this.#onPolled();
         const status =
           LSR_TRANSMITTER_EMPTY |
           (fields.fifo.length > 0 ? LSR_DATA_READY : 0) |
@@ -172,6 +186,7 @@ export class Uart16550 implements MmioDevice {
   store(offset: number, size: number, value: number): void {
     if (size !== 1 || offset > SCR) return;
     const fields = this.#fields;
+    this.#polls = 0;
     const divisor = (fields.lcr & LCR_DIVISOR) !== 0;
     switch (offset) {
       case RBR_THR:
@@ -205,6 +220,7 @@ export class Uart16550 implements MmioDevice {
   }
 
   reset(): void {
+    this.#polls = 0;
     const fields = this.#fields;
     fields.fifo.clear();
     fields.input.clear();
