@@ -1,7 +1,17 @@
 /** Real work in a guest: megabytes through pipelines, a file system on a disk, the kernel's log. */
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -87,6 +97,46 @@ describe('a disk', () => {
     expect(check.status).toBe(0);
     const dump = tool('debugfs', '-R', 'cat /a/b/text', image);
     expect(sha256(dump.stdout)).toBe(sha256(text));
+  });
+
+  test('holds an ext4 that the guest loop-mounts, writes and unmounts; the host finds both clean', async () => {
+    const files = join(folder, 'files');
+    mkdirSync(files);
+    const inner = join(files, 'inner.img');
+    writeFileSync(inner, '');
+    truncateSync(inner, 16 << 20);
+    expect(tool('mkfs.ext4', '-q', '-L', 'inner', inner).status).toBe(0);
+    const image = join(folder, 'outer.img');
+    writeFileSync(image, '');
+    truncateSync(image, 48 << 20);
+    expect(tool('mkfs.ext4', '-q', '-L', 'outer', '-d', files, image).status).toBe(0);
+    const disk = await FileDisk.open(image, false);
+    const text = randomBytes(300_000).toString('base64');
+    const { code, stdout, stderr } = await Guest.run(
+      `mkdir /tmp/in && mount -t ext4 /dev/vda /mnt && mount -t ext4 -o loop /mnt/inner.img /tmp/in &&
+       awk '$2 == "/tmp/in" {print $1, $3}' /proc/mounts &&
+       mkdir /tmp/in/a && cat >/tmp/in/a/text &&
+       for i in $(seq 300); do echo $i >/tmp/in/a/$i; done && rm /tmp/in/a/2?? &&
+       umount /tmp/in && umount /mnt && echo unmounted; losetup -a`,
+      { disks: [disk], stdin: Buffer.from(text) },
+    );
+    await disk.close();
+    expect([code, stderr, stdout.toString()]).toEqual([0, '', '/dev/loop0 ext4\nunmounted\n']);
+    const back = join(folder, 'back.img');
+    expect(tool('debugfs', '-R', `dump /inner.img ${back}`, image).status).toBe(0);
+    for (const [file, label] of [
+      [image, 'outer:'],
+      [back, 'inner:'],
+    ] as const) {
+      const check = tool('e2fsck', '-f', '-n', file);
+      expect(check.stdout).toContain(label);
+      expect(check.stdout + check.stderr).not.toMatch(/fix|error|recover/i);
+      expect(check.status).toBe(0);
+    }
+    expect(sha256(tool('debugfs', '-R', 'cat /a/text', back).stdout)).toBe(sha256(text));
+    const names = tool('debugfs', '-R', 'ls -p /a', back).stdout.split('\n').filter(Boolean);
+    // Its own two, the text, and three hundred without the two hundreds.
+    expect(names).toHaveLength(2 + 1 + 200);
   });
 
   test('survives the power going off after a sync', async () => {
