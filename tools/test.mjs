@@ -52,6 +52,7 @@ const steps = [
         [
           { program: 'mkfs.ext4', package: 'e2fsprogs' },
           { program: 'e2fsck', package: 'e2fsprogs' },
+          { program: 'debugfs', package: 'e2fsprogs' },
         ],
         'the tests of whole machines',
       );

@@ -67,7 +67,9 @@ describe('a disk', () => {
       encoding: 'utf8',
       env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
     });
-    if (result.error) throw result.error;
+    if (result.error) {
+      throw new Error(`${name} does not run (${result.error.message}). Install e2fsprogs.`);
+    }
     return result;
   };
 

@@ -3,7 +3,7 @@
  * the program's own last words.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** A failure that is explained to the person in one sentence, without a stack. */
@@ -14,8 +14,10 @@ export function which(program) {
   const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
   for (const folder of [...folders, '/usr/sbin', '/sbin']) {
     try {
-      accessSync(join(folder, program), constants.X_OK);
-      return join(folder, program);
+      const path = join(folder, program);
+      accessSync(path, constants.X_OK);
+      // A folder may be entered, which is the same bit.
+      if (statSync(path).isFile()) return path;
     } catch {
       // not here
     }
