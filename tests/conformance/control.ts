@@ -74,30 +74,38 @@ export function call(random: Random, at: number, offsets: readonly number[]): At
   return [word('jalr', { rd: 1, rs1: at, imm: random.pick(offsets) })];
 }
 
+const MSTATUS = 0x300;
+const MEPC = 0x341;
+const SSTATUS = 0x100;
+const SEPC = 0x141;
+/** lui's immediate for mstatus.MPRV: returns clear it where they lead below M-mode. */
+const MPRV = 0x2_0000;
+const SPP = 0x100;
+
 /** Goes on behind these instructions in the mode that the status register says. */
 function trapReturn(random: Random, mode: Mode): Atom {
   const at = scratch(random);
   const status = scratch(random, at);
-  if (mode === 'm') {
-    // MPP becomes U, S or M: what follows runs there.
-    const set = random.pick([NOP, ...KEPT.map((rs1) => word('csrrs', { rd: 0, rs1, imm: 0x300 }))]);
-    return [
-      here(at),
-      word('addi', { rd: at, rs1: at, imm: 6 * 4 }),
-      word('csrrw', { rd: 0, rs1: at, imm: 0x341 }),
-      word('csrrc', { rd: 0, rs1: KEPT[0], imm: 0x300 }),
-      set,
-      word('mret'),
-    ];
-  }
-  return [
+  const back = (rest: Atom, csr: number, last: string): Atom => [
     here(at),
-    word('addi', { rd: at, rs1: at, imm: 6 * 4 }),
-    word('csrrw', { rd: 0, rs1: at, imm: 0x141 }),
-    word('addi', { rd: status, rs1: 0, imm: 0x100 }),
-    word(random.pick(['csrrs', 'csrrc']), { rd: 0, rs1: status, imm: 0x100 }),
-    word('sret'),
+    word('addi', { rd: at, rs1: at, imm: 4 * (rest.length + 4) }),
+    word('csrrw', { rd: 0, rs1: at, imm: csr }),
+    ...rest,
+    word(last),
   ];
+  const spp: Atom = [
+    word('addi', { rd: status, rs1: 0, imm: SPP }),
+    word(random.pick(['csrrs', 'csrrc']), { rd: 0, rs1: status, imm: SSTATUS }),
+  ];
+  if (mode === 's') return back(spp, SEPC, 'sret');
+  const mprv: Atom = random.chance(0.5)
+    ? [word('lui', { rd: status, imm: MPRV }), word('csrrs', { rd: 0, rs1: status, imm: MSTATUS })]
+    : [];
+  if (random.chance(0.3)) return back([...spp, ...mprv], SEPC, 'sret');
+  // MPP becomes U, S or M: what follows runs there.
+  const set = random.pick([NOP, ...KEPT.map((rs1) => word('csrrs', { rd: 0, rs1, imm: MSTATUS }))]);
+  const mpp: Atom = [word('csrrc', { rd: 0, rs1: KEPT[0], imm: MSTATUS }), set];
+  return back([...mpp, ...mprv], MEPC, 'mret');
 }
 
 /** lui and addi for a value of 31 bits. */

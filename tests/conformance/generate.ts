@@ -102,6 +102,8 @@ const memoryKind: Generator = (random, block, options) => [
     without: options.without,
     aligned: block.aligned,
     plain: block.kind === 'fetch',
+    before: block.beforeAccess,
+    status: block.ptes ? { m: 0x300, s: 0x100, u: 0 }[block.mode] : 0,
   }),
 ];
 

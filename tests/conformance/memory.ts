@@ -43,6 +43,10 @@ export interface MemoryOptions {
   readonly aligned: boolean;
   /** Only loads: the code may be entered anywhere, and the pool is code. */
   readonly plain: boolean;
+  /** Instructions that make the block's first status, where accesses depend on one. */
+  readonly before: Atom;
+  /** The number of mstatus or sstatus: the block may change it. 0: it may not. */
+  readonly status: number;
 }
 
 function sizeOf({ action }: Instruction): number {
@@ -102,6 +106,7 @@ function loadReserved(random: Random, from: readonly Pointer[]): Atom {
   const at = scratch(random);
   const old = scratch(random, at);
   const result = scratch(random, at, old);
+  // One width: SC of another one fails here and sometimes succeeds in QEMU (wasm/atomic.ts).
   const width = random.pick(['w', 'd']);
   const conditional = () =>
     word(`sc.${width}`, { rd: result, rs1: at, rs2: old, imm: random.below(4) });
@@ -121,6 +126,33 @@ function loadReserved(random: Random, from: readonly Pointer[]): Atom {
     word(`lr.${width}`, { rd: old, rs1: at, imm: random.below(4) }),
     word('beq', { rs1: old, rs2: result, imm: 4 + 4 * guarded.length }),
     ...guarded,
+  ];
+}
+
+/** Bits of mstatus and sstatus on which it depends what an access may do, as lui's immediate. */
+const SUM = 0x4_0000;
+const MXR = 0x8_0000;
+
+/**
+ * The same access before and after one of them changes: what the first one put into a TLB must not
+ * serve the second one.
+ */
+function permissionChange(random: Random, options: MemoryOptions): Atom {
+  const { before, status } = options;
+  const bit = scratch(random);
+  const access = loadOrStore(random, options);
+  const change = (name: string) => word(name, { rd: 0, rs1: bit, imm: status });
+  const [first, second] = random.chance(0.5) ? ['csrrs', 'csrrc'] : ['csrrc', 'csrrs'];
+  const after = random.chance(0.5) ? access : loadOrStore(random, options);
+  return [
+    ...before,
+    word('lui', { rd: bit, imm: random.pick([SUM, MXR, MXR, SUM | MXR]) }),
+    change(first),
+    access,
+    // A trap in between takes MPRV away.
+    ...before,
+    change(second),
+    after,
   ];
 }
 
@@ -145,6 +177,7 @@ export function memoryAtom(random: Random, options: MemoryOptions): Atom {
       [3, 'atomic'],
       [2, 'reserved'],
       [cacheWeight, 'block'],
+      [options.status === 0 ? 0 : 2, 'permissions'],
       [2, 'compute'],
     ])
   ) {
@@ -154,6 +187,8 @@ export function memoryAtom(random: Random, options: MemoryOptions): Atom {
       return loadReserved(random, from);
     case 'block':
       return cacheBlock(random, from);
+    case 'permissions':
+      return permissionChange(random, options);
     case 'compute':
       return [randomOf(random, integerRows)];
     default:

@@ -71,6 +71,8 @@ function outcomeOf(engine: Engine, ended: boolean): TargetRun {
 /** Pages that blocks and harness write while they run; results are compared when the run ended. */
 const WRITTEN_FROM = HARNESS_SIZE;
 const WRITTEN_TO = BLOCKS - RAM_BASE;
+/** Slices in which nothing retires, after which the program traps for ever. */
+const MOST_IDLE = 1000;
 
 function runLockstep(image: Uint8Array, budget: number): TargetRun {
   const reference = new Engine(image);
@@ -79,6 +81,7 @@ function runLockstep(image: Uint8Array, budget: number): TargetRun {
   // Slices of all lengths: their ends fall on every instruction of a region, and between regions.
   const random = new Random(image.length, 7);
   let apart: string | undefined;
+  let idle = 0;
   while (!reference.finished && reference.instructions < budget) {
     const before = reference.instructions;
     const length = random.chance(0.2) ? random.between(1, 64) : random.between(64, 3000);
@@ -88,7 +91,9 @@ function runLockstep(image: Uint8Array, budget: number): TargetRun {
       apart = report(different, pc, length, reference);
       break;
     }
-    if (reference.instructions === before) break;
+    // A short slice may hold nothing but faults of fetches.
+    idle = reference.instructions === before ? idle + 1 : 0;
+    if (idle > MOST_IDLE) break;
   }
   if (apart !== undefined) {
     // Which block it was shows at the end.
