@@ -31,8 +31,8 @@ test('uptime stands still while the guest is paused, and goes on where it was', 
   page,
 }) => {
   await boot(page);
-  const uptime = () => page.locator('.machine-uptime').innerText();
-  const seconds = async () => Number((await uptime()).match(/(\d+)$/)?.[1]);
+  const uptime = () => page.locator('.machine-uptime').textContent();
+  const seconds = async () => Number((await uptime())?.match(/(\d+)$/)?.[1]);
   await expect.poll(seconds).toBeGreaterThan(2);
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await expect(shownState(page)).toHaveText('Paused');

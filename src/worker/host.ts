@@ -27,6 +27,17 @@ function eventLoopTurn(): () => Promise<void> {
     });
 }
 
+/** From here on a sleep may end a little late, in milliseconds. */
+const COARSE_SLEEP_MS = 4;
+
+/**
+ * Timers cut fractions of a millisecond off. For short sleeps that is right: the run loop spends
+ * the rest in turns and is exact. After longer ones it would poll hundreds of times for nothing.
+ */
+function timerDelay(ms: number): number {
+  return ms >= COARSE_SLEEP_MS ? Math.ceil(ms) : Math.max(0, ms);
+}
+
 export interface WorkerHost extends MachineHost {
   /** How often the machine has gone on after a turn of the event loop or after sleep. */
   readonly wakeups: number;
@@ -62,7 +73,7 @@ export function workerHost(room: () => Promise<void>): WorkerHost {
           ended = true;
           resolve();
         };
-        const timer = Number.isFinite(ms) ? setTimeout(end, Math.max(0, ms)) : undefined;
+        const timer = Number.isFinite(ms) ? setTimeout(end, timerDelay(ms)) : undefined;
         wake = () => {
           clearTimeout(timer);
           end();

@@ -1,10 +1,11 @@
 /** Buttons, key caps and the small marks that several views share. */
-import type { ReactNode } from 'react';
+import { memo, type ReactNode } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Tooltip, TooltipTrigger } from 'react-aria-components/Tooltip';
 import type { VmView } from '../../hypervisor/vm.ts';
-import type { Command } from '../commands.ts';
+import { commandById } from '../commands.ts';
 import { statusWord } from '../format.ts';
+import { fleet } from '../services.ts';
 import { Icon, type IconName } from './icon.tsx';
 
 export function IconButton(props: {
@@ -36,20 +37,26 @@ export function IconButton(props: {
   );
 }
 
-export function CommandButton(props: { command: Command; vm: VmView | undefined; text?: boolean }) {
-  const { command, vm } = props;
+/** Rendered again only when the command or the VM is another one: not for every figure. */
+export const CommandButton = memo(function CommandButton(props: {
+  id: string;
+  vm: string;
+  isDisabled: boolean;
+  text?: boolean;
+}) {
+  const command = commandById(props.id);
   return (
     <IconButton
       icon={command.icon}
       label={command.title}
       shortcut={command.shortcut}
       danger={command.danger}
-      isDisabled={!command.available(vm) || vm?.busy === true}
+      isDisabled={props.isDisabled}
       text={props.text ? command.title : undefined}
-      onPress={() => command.run(vm)}
+      onPress={() => command.run(fleet.get(props.vm)?.view)}
     />
   );
-}
+});
 
 export function Keys({ shortcut }: { shortcut: string }) {
   return (

@@ -1,5 +1,5 @@
 /** Small hooks: the fleet's views, a media query, a clock for durations. */
-import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { useMemo, useSyncExternalStore } from 'react';
 import { useStore } from 'zustand';
 import { useShallow } from 'zustand/react/shallow';
 import type { VmStatus, VmView } from '../../hypervisor/vm.ts';
@@ -53,17 +53,38 @@ export const NARROW = '(max-width: 760px)';
 /** Fingers: no hints of keys that are not there, and no keyboard that flashes up by itself. */
 export const TOUCH = '(pointer: coarse)';
 
+const never = () => () => {};
+
+/** One clock for all durations on the page: they change in one frame, once a second. */
+let now = performance.now();
+const tellers = new Set<() => void>();
+let ticking: ReturnType<typeof setInterval> | undefined;
+
+function onTick(tell: () => void): () => void {
+  tellers.add(tell);
+  ticking ??= setInterval(() => {
+    now = performance.now();
+    for (const teller of tellers) teller();
+  }, 1000);
+  return () => {
+    tellers.delete(tell);
+    if (tellers.size > 0) return;
+    clearInterval(ticking);
+    ticking = undefined;
+  };
+}
+
 /** Seconds that a VM has been up, again each second; undefined while it is not. */
 export function useUptime(vm: VmView | undefined): number | undefined {
   const startedAt = vm?.startedAt;
   const pausedAt = vm?.pausedAt;
-  const [now, setNow] = useState(() => performance.now());
-  useEffect(() => {
-    if (startedAt === undefined || pausedAt !== undefined) return;
-    setNow(performance.now());
-    const timer = setInterval(() => setNow(performance.now()), 1000);
-    return () => clearInterval(timer);
-  }, [startedAt, pausedAt]);
-  if (startedAt === undefined) return undefined;
-  return Math.max(0, ((pausedAt ?? now) - startedAt) / 1000);
+  // Whole seconds: what stays the same renders nothing.
+  const whole = () =>
+    startedAt === undefined
+      ? undefined
+      : Math.max(0, Math.floor(((pausedAt ?? now) - startedAt) / 1000));
+  return useSyncExternalStore(
+    startedAt === undefined || pausedAt !== undefined ? never : onTick,
+    whole,
+  );
 }

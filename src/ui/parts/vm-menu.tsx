@@ -1,13 +1,35 @@
 /** The menu of one VM, made from the list of commands. */
+import { memo } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Menu, MenuItem, MenuSection, MenuTrigger } from 'react-aria-components/Menu';
 import { Popover } from 'react-aria-components/Popover';
-import type { VmView } from '../../hypervisor/vm.ts';
 import { COMMANDS, type Command, commandById } from '../commands.ts';
 import { Keys } from './controls.tsx';
+import { useVm } from './hooks.ts';
 import { Icon } from './icon.tsx';
 
-export function VmMenu({ vm, groups }: { vm: VmView; groups: readonly Command['group'][] }) {
+interface MenuOf {
+  id: string;
+  name: string;
+  groups: readonly Command['group'][];
+}
+
+/** Rendered again only for another VM or name: figures change every second. */
+export const VmMenu = memo(function VmMenu({ id, name, groups }: MenuOf) {
+  return (
+    <MenuTrigger>
+      <Button className="icon-button" aria-label={`Actions for ${name}`}>
+        <Icon name="more" />
+      </Button>
+      <Popover className="popover" placement="bottom end" offset={4}>
+        <OpenMenu id={id} groups={groups} />
+      </Popover>
+    </MenuTrigger>
+  );
+});
+
+function OpenMenu({ id, groups }: Pick<MenuOf, 'id' | 'groups'>) {
+  const vm = useVm(id);
   const sections = groups
     .map((group) => ({
       group,
@@ -15,30 +37,23 @@ export function VmMenu({ vm, groups }: { vm: VmView; groups: readonly Command['g
     }))
     .filter(({ commands }) => commands.length > 0);
   return (
-    <MenuTrigger>
-      <Button className="icon-button" aria-label={`Actions for ${vm.name}`}>
-        <Icon name="more" />
-      </Button>
-      <Popover className="popover" placement="bottom end" offset={4}>
-        <Menu className="menu" onAction={(key) => commandById(String(key)).run(vm)}>
-          {sections.map(({ group, commands }) => (
-            <MenuSection key={group} className="menu-section" aria-label={group}>
-              {commands.map((command) => (
-                <MenuItem
-                  key={command.id}
-                  id={command.id}
-                  textValue={command.title}
-                  className={`menu-item${command.danger ? ' danger' : ''}`}
-                >
-                  <Icon name={command.icon} />
-                  <span>{command.title}</span>
-                  {command.shortcut !== undefined && <Keys shortcut={command.shortcut} />}
-                </MenuItem>
-              ))}
-            </MenuSection>
+    <Menu className="menu" onAction={(key) => commandById(String(key)).run(vm)}>
+      {sections.map(({ group, commands }) => (
+        <MenuSection key={group} className="menu-section" aria-label={group}>
+          {commands.map((command) => (
+            <MenuItem
+              key={command.id}
+              id={command.id}
+              textValue={command.title}
+              className={`menu-item${command.danger ? ' danger' : ''}`}
+            >
+              <Icon name={command.icon} />
+              <span>{command.title}</span>
+              {command.shortcut !== undefined && <Keys shortcut={command.shortcut} />}
+            </MenuItem>
           ))}
-        </Menu>
-      </Popover>
-    </MenuTrigger>
+        </MenuSection>
+      ))}
+    </Menu>
   );
 }

@@ -118,32 +118,40 @@ function Console({ id }: { id: string }) {
 }
 
 const ACTIONS = ['start', 'resume', 'pause', 'reset', 'power-off'].map(commandById);
+const MENU_GROUPS = ['machine', 'console'] as const;
 
 function ConsoleHead({ vm }: { vm: VmView }) {
-  const uptime = useUptime(vm);
   return (
     <header className="console-head">
       <div className="console-title">
         <h2>{vm.name}</h2>
         <Status vm={vm} />
-        <span className="facts">
-          {uptime !== undefined && <span>up {formatDuration(uptime)}</span>}
-          {vm.figures !== undefined && isLive(vm.status) && (
-            <span title={paceSentence(vm.figures)}>CPU {formatShare(vm.figures.busy)}</span>
-          )}
-          {vm.memory !== undefined && <span>{formatMemorySize(vm.memory)} RAM</span>}
-          {vm.title !== '' && <span className="ellipsis">{vm.title}</span>}
-        </span>
+        <Facts vm={vm} />
       </div>
       <div className="console-actions" role="toolbar" aria-label={`Actions of ${vm.name}`}>
-        {ACTIONS.filter((command) => command.available(vm)).map((command) => (
-          <CommandButton key={command.id} command={command} vm={vm} text />
+        {ACTIONS.filter((command) => command.available(vm)).map(({ id }) => (
+          <CommandButton key={id} id={id} vm={vm.id} isDisabled={vm.busy} text />
         ))}
-        <CommandButton command={commandById('delete')} vm={vm} />
-        <CommandButton command={commandById('find')} vm={vm} />
-        <VmMenu vm={vm} groups={['machine', 'console']} />
+        <CommandButton id="delete" vm={vm.id} isDisabled={vm.busy} />
+        <CommandButton id="find" vm={vm.id} isDisabled={false} />
+        <VmMenu id={vm.id} name={vm.name} groups={MENU_GROUPS} />
       </div>
     </header>
+  );
+}
+
+/** What changes by the second. */
+function Facts({ vm }: { vm: VmView }) {
+  const uptime = useUptime(vm);
+  return (
+    <span className="facts">
+      {uptime !== undefined && <span>up {formatDuration(uptime)}</span>}
+      {vm.figures !== undefined && isLive(vm.status) && (
+        <span title={paceSentence(vm.figures)}>CPU {formatShare(vm.figures.busy)}</span>
+      )}
+      {vm.memory !== undefined && <span>{formatMemorySize(vm.memory)} RAM</span>}
+      {vm.title !== '' && <span className="ellipsis">{vm.title}</span>}
+    </span>
   );
 }
 

@@ -62,6 +62,8 @@ function countSentence(vms: readonly VmSummary[]): string {
 /** States whose detail takes the room of the figures, which are not there. */
 const SAYS_MORE: ReadonlySet<VmStatus> = new Set(['downloading', 'crashed', 'failed']);
 
+const MENU_GROUPS = ['machine'] as const;
+
 /** A row follows its VM by itself: the list is not rendered again for every figure. */
 function MachineRow({ id }: { id: string }) {
   const vm = useVm(id);
@@ -105,7 +107,7 @@ function MachineRow({ id }: { id: string }) {
           <Absent />
         )}
       </div>
-      <VmMenu vm={vm} groups={['machine']} />
+      <VmMenu id={vm.id} name={vm.name} groups={MENU_GROUPS} />
     </>
   );
 }
