@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ISA_EXTENSIONS } from '../isa/extensions.ts';
 import type { FdtNode } from './device.ts';
 import { deviceTree } from './device-tree.ts';
-import { Mswi, Mtimer } from './devices/aclint.ts';
+import { Mswi, Mtimer, Sswi } from './devices/aclint.ts';
 import { Plic } from './devices/plic.ts';
 import { Syscon } from './devices/syscon.ts';
 import { Uart16550 } from './devices/uart.ts';
@@ -16,6 +16,7 @@ const tree = (harts: number) =>
     devices: [
       { device: new Syscon(() => {}), base: MemoryMap.syscon },
       { device: new Mswi(Array(harts).fill(line)), base: MemoryMap.mswi },
+      { device: new Sswi(harts, () => {}), base: MemoryMap.sswi },
       { device: new Mtimer(() => 0, Array(harts).fill(line)), base: MemoryMap.mtimer },
       { device: new Uart16550({ onOutput() {} }), base: MemoryMap.uart, irq: 10 },
       { device: new Plic(Array(2 * harts).fill(line)), base: MemoryMap.plic },
@@ -42,6 +43,30 @@ describe('device tree', () => {
     });
     expect(found.has('/soc/serial@10000000')).toBe(true);
     expect(found.get('/memory@80000000')?.properties.reg).toEqual([0x8000_0000n, 0x1000_0000n]);
+  });
+
+  it('names nodes after their first register, and keeps what has none off the bus', () => {
+    const all = [...nodes(tree(2))];
+    for (const [path, { name, properties }] of all) {
+      const { reg } = properties;
+      const [first] = Array.isArray(reg) ? reg : [reg];
+      const [, unit] = name.split('@');
+      expect(unit, path).toBe(first === undefined ? undefined : BigInt(`${first}`).toString(16));
+      if (path.startsWith('/soc/')) expect(unit, path).toBeDefined();
+    }
+    const names = all.map(([path]) => path);
+    expect(names).toEqual(expect.arrayContaining(['/poweroff', '/reboot', '/soc/test@100000']));
+  });
+
+  it('says of each interrupt controller how it is addressed', () => {
+    const controllers = [...nodes(tree(2))].filter(
+      ([, { properties }]) => properties['interrupt-controller'] === true,
+    );
+    expect(controllers).toHaveLength(2 * 1 + 3);
+    for (const [path, { properties }] of controllers) {
+      expect(properties['#address-cells'], path).toBe(0);
+      expect(properties['#interrupt-cells'], path).toBeDefined();
+    }
   });
 
   it('lists every extension of the core, and blocks of 64 bytes', () => {

@@ -46,6 +46,10 @@ export function deviceTree(options: TreeOptions): FdtNode {
         harts: hartHandles,
       }) ?? [],
   );
+  // What has no registers has no place on the bus: the root holds it (Devicetree 0.4 §2.3.6, §4.5).
+  const [onBus, elsewhere] = [true, false].map((has) =>
+    nodes.filter(({ properties }) => 'reg' in properties === has),
+  );
   return {
     name: '',
     properties: {
@@ -77,8 +81,9 @@ export function deviceTree(options: TreeOptions): FdtNode {
           compatible: 'simple-bus',
           ranges: true,
         },
-        children: nodes,
+        children: onBus,
       },
+      ...elsewhere!,
     ],
   };
 }
@@ -116,6 +121,7 @@ function cpu(hart: number, handle: number): FdtNode {
         name: 'interrupt-controller',
         phandle: handle,
         properties: {
+          '#address-cells': 0,
           '#interrupt-cells': 1,
           'interrupt-controller': true,
           compatible: 'riscv,cpu-intc',

@@ -135,7 +135,7 @@ export class Mtimer implements MmioDevice {
   fdt({ base, harts }: FdtPlace): FdtNode[] {
     return [
       {
-        name: fdtName('mtimer', base),
+        name: fdtName('mtimer', base + MTIME),
         properties: {
           compatible: 'riscv,aclint-mtimer',
           reg: [BigInt(base + MTIME), 8n, BigInt(base), BigInt(MTIME)],
@@ -198,6 +198,7 @@ export class Mswi implements MmioDevice {
           compatible: 'riscv,aclint-mswi',
           reg: [BigInt(base), BigInt(SWI_SIZE)],
           'interrupt-controller': true,
+          '#address-cells': 0,
           '#interrupt-cells': 0,
           'interrupts-extended': harts.flatMap((hart) => [hart, M_SOFTWARE]),
         },
@@ -247,6 +248,7 @@ export class Sswi implements MmioDevice {
           compatible: 'riscv,aclint-sswi',
           reg: [BigInt(base), BigInt(SWI_SIZE)],
           'interrupt-controller': true,
+          '#address-cells': 0,
           '#interrupt-cells': 0,
           'interrupts-extended': harts.flatMap((hart) => [hart, 1]),
         },
