@@ -88,8 +88,12 @@ export class Connection {
     return this.enclosure.sharedMemory;
   }
 
+  prepare(core: ArrayBuffer): Promise<void> {
+    return this.timed(this.api.prepare(Comlink.transfer(core, [core])), BOOT_TIMEOUT_MS);
+  }
+
   boot(config: BootConfig): Promise<void> {
-    const transfer = [config.kernel, config.core];
+    const transfer = [config.kernel];
     if (config.initrd !== undefined) transfer.push(config.initrd);
     return this.timed(this.api.boot(Comlink.transfer(config, transfer)), BOOT_TIMEOUT_MS);
   }

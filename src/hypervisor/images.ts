@@ -32,6 +32,8 @@ interface Load {
 
 export class ImageStore {
   private readonly loads = new Map<string, Load>();
+  /** Opened at once: it takes a while, and what needs it comes soon. */
+  private readonly cache = openCache();
 
   constructor(private readonly folder: URL) {}
 
@@ -115,26 +117,21 @@ export class ImageStore {
     const url = new URL(wire.file, base);
     // The hash in the key: a newer image is never mistaken for an older one.
     const key = `${url.href}?sha256=${wire.sha256}`;
-    const cache = await openCache();
+    const cache = await this.cache;
     const cached = await cache?.match(key);
     if (cached !== undefined) {
       const bytes = await cached.arrayBuffer();
-      const unpacked = await unpack(bytes, file).catch(() => undefined);
-      if (unpacked !== undefined && (await matches(unpacked, file))) {
+      const unpacked = await verified(bytes, file).catch(() => undefined);
+      if (unpacked !== undefined) {
         progress(wire.size);
         return unpacked;
       }
       await cache?.delete(key);
     }
     const bytes = await download(url, wire.size, file.size, progress);
-    const unpacked = await unpack(bytes, file);
-    if (!(await matches(unpacked, file))) {
-      throw new Error(
-        `${wire.file} does not match its manifest: the server sent something else. Try again, or build the images anew.`,
-      );
-    }
-    // A full disk must not keep the VM from starting.
-    await cache
+    const unpacked = await verified(bytes, file);
+    // Neither a full disk nor a slow one must keep the VM from starting.
+    cache
       ?.put(key, new Response(bytes, { headers: { 'Content-Type': 'application/octet-stream' } }))
       .catch(() => {});
     return unpacked;
@@ -142,7 +139,7 @@ export class ImageStore {
 
   /** Small descriptions: from the network when it is there, otherwise the last that was seen. */
   private async described<T>(url: URL, parse: (text: string, name: string) => T): Promise<T> {
-    const cache = await openCache();
+    const cache = await this.cache;
     const response = await fetchOrThrow(url).catch(async (error: unknown) => {
       const cached = await cache?.match(url.href);
       if (cached === undefined) throw error;
@@ -150,7 +147,7 @@ export class ImageStore {
     });
     const copy = response.clone();
     const description = parse(await response.text(), nameOf(url));
-    await cache?.put(url.href, copy).catch(() => {});
+    cache?.put(url.href, copy).catch(() => {});
     return description;
   }
 }
@@ -210,12 +207,30 @@ async function download(
   return concatenate(chunks, received);
 }
 
-async function unpack(bytes: ArrayBuffer, file: ImageFile): Promise<ArrayBuffer> {
+/**
+ * The file that `bytes` are, unpacked. What came over the wire is hashed while it is unpacked; a
+ * server that undid the compression by itself sent the file as it is.
+ */
+async function verified(bytes: ArrayBuffer, file: ImageFile): Promise<ArrayBuffer> {
   const head = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
   const packed = file.gz !== undefined && head[0] === 0x1f && head[1] === 0x8b;
-  if (!packed) return bytes;
+  const wire = packed && file.gz !== undefined ? file.gz : file;
+  const [unpacked, matches] = await Promise.all([
+    packed ? unpack(bytes, file) : bytes,
+    bytes.byteLength === wire.size && digestMatches(bytes, wire.sha256),
+  ]);
+  if (!matches || unpacked.byteLength !== file.size) {
+    throw new Error(
+      `${(file.gz ?? file).file} does not match its manifest: the server sent something else. Try again, or build the images anew.`,
+    );
+  }
+  return unpacked;
+}
+
+async function unpack(bytes: ArrayBuffer, file: ImageFile): Promise<ArrayBuffer> {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  // Of the size that the manifest promised: unpacked parts are put where they belong.
+  const whole = new Uint8Array(file.size);
   let size = 0;
   const reader = stream.getReader();
   for (;;) {
@@ -225,11 +240,13 @@ async function unpack(bytes: ArrayBuffer, file: ImageFile): Promise<ArrayBuffer>
       );
     });
     if (done) break;
+    if (size + value.length > file.size) {
+      throw new Error(`${file.file} is larger than its manifest says.`);
+    }
+    whole.set(value, size);
     size += value.length;
-    if (size > file.size) throw new Error(`${file.file} is larger than its manifest says.`);
-    chunks.push(value);
   }
-  return concatenate(chunks, size);
+  return size === file.size ? whole.buffer : whole.buffer.slice(0, size);
 }
 
 function concatenate(chunks: readonly Uint8Array[], size: number): ArrayBuffer {
@@ -242,8 +259,7 @@ function concatenate(chunks: readonly Uint8Array[], size: number): ArrayBuffer {
   return whole.buffer;
 }
 
-async function matches(bytes: ArrayBuffer, file: ImageFile): Promise<boolean> {
-  if (bytes.byteLength !== file.size) return false;
+async function digestMatches(bytes: ArrayBuffer, sha256: string): Promise<boolean> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === file.sha256;
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }

@@ -139,29 +139,22 @@ export class Vm {
       silent: false,
     });
     try {
-      const [images, source] = await Promise.all([
-        this.surroundings.images.load(this.specification.template, (loaded, total) => {
+      // The worker gets ready while the images come.
+      const preparing = this.prepare(current);
+      // What goes wrong there is met below, when the images are there.
+      preparing.catch(() => {});
+      const images = await this.surroundings.images
+        .load(this.specification.template, (loaded, total) => {
           if (current()) this.update({ download: { loaded, total } });
-        }),
-        this.surroundings.assets.worker(),
-      ]);
-      if (!current()) return;
+        })
+        .catch((error: unknown) => {
+          preparing.then((connection) => connection.close()).catch(() => {});
+          throw error;
+        });
       const { manifest } = images;
       const memory = this.specification.memory ?? manifest.memory.default;
-      this.update({ status: 'starting', download: undefined, memory });
-      const connection = await Connection.open(source.slice(0), this.view.name, {
-        message: (message) => {
-          if (current()) this.receive(message);
-        },
-        lost: (reason) => {
-          if (current()) this.end('crashed', reason);
-        },
-      });
-      const shared = connection.sharedMemory;
-      const core = await this.surroundings.assets.core(shared).catch((error: unknown) => {
-        connection.close();
-        throw error;
-      });
+      if (current()) this.update({ status: 'starting', download: undefined, memory });
+      const connection = await preparing;
       if (!current()) return connection.close();
       this.connection = connection;
       this.console.restart();
@@ -172,14 +165,34 @@ export class Vm {
         ...(images.initrd === undefined ? {} : { initrd: images.initrd.slice(0) }),
         append: manifest.append,
         ...(this.specification.disk === undefined ? {} : { disk: this.specification.disk }),
-        core: core.slice(0),
-        shared,
+        shared: connection.sharedMemory,
         ...this.size,
       });
       if (current()) this.update({ isolation: connection.isolation });
     } catch (error) {
       if (current()) this.end('failed', error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** A worker with the compiled core, for the power-on for which `current` holds. */
+  private async prepare(current: () => boolean): Promise<Connection> {
+    const source = await this.surroundings.assets.worker();
+    const connection = await Connection.open(source.slice(0), this.view.name, {
+      message: (message) => {
+        if (current()) this.receive(message);
+      },
+      lost: (reason) => {
+        if (current()) this.end('crashed', reason);
+      },
+    });
+    try {
+      const core = await this.surroundings.assets.core(connection.sharedMemory);
+      await connection.prepare(core.slice(0));
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    return connection;
   }
 
   async pause(): Promise<void> {

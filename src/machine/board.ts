@@ -280,8 +280,8 @@ export class Board {
   }
 
   /** Bytes of RAM that hold something. */
-  ramUsed(): number {
-    return this.#ram.used();
+  ramUsed(whole: boolean): number {
+    return this.#ram.used(whole);
   }
 
   #place(base: number, device: MmioDevice, irq?: number): void {

@@ -233,7 +233,8 @@ export class Machine {
     return this.#board.console.ports.find((port) => !port.isConsole && port.name === name);
   }
 
-  stats(): MachineStats {
+  /** Figures since the creation. `ram`: whether all of a large RAM is looked at for how much is used. */
+  stats(ram: 'whole' | 'estimate' = 'whole'): MachineStats {
     const ranMs = this.#ranMs + this.#sinceRunning();
     const idle = Math.min(this.#loop.idleMs, ranMs);
     const instructions = this.#instructionsBefore + Number(this.#board.hart.u64('instret'));
@@ -244,7 +245,7 @@ export class Machine {
       instructions,
       mips: busySeconds > 0 ? instructions / busySeconds / 1e6 : 0,
       idle_s: idle / 1000,
-      ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(),
+      ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(ram === 'whole'),
       memory_bytes: this.#config.memory,
       translated_instructions: Number(this.#board.hart.u64('stat_translated')),
       tlb_misses: Number(this.#board.hart.u64('stat_tlb_misses')),

@@ -9,6 +9,8 @@ const SAMPLES = [0, 1, 8, 64, 127, 200, 256, 301, 384, 450, 510, 511] as const;
 
 /** 64 MB: a few milliseconds of looking. */
 const BLOCK_WORDS = 16384 * PAGE_WORDS;
+/** Blocks that a call looks at. */
+const BLOCKS_A_CALL = 2;
 
 export class Ram {
   readonly #words: Float64Array;
@@ -31,19 +33,19 @@ export class Ram {
       if (at < end) words.fill(0, at, end);
     }
     this.#used.length = 0;
+    this.#next = 0;
   }
 
   /**
-   * Bytes in pages that seem to hold something. A call looks at one block of a large RAM anew and
-   * takes the others from earlier calls, so that asking often costs little.
+   * Bytes in pages that seem to hold something. A call looks at some blocks of a large RAM and takes
+   * the others from earlier calls (0 before the first look), so that asking often costs little.
+   * `whole`: looks at all of them.
    */
-  used(): number {
+  used(whole = false): number {
     const blocks = Math.ceil(this.#words.length / BLOCK_WORDS);
-    if (this.#used.length === 0) {
-      for (let block = 0; block < blocks; block++) this.#used.push(this.#count(block));
-    } else {
-      this.#next = (this.#next + 1) % blocks;
+    for (let i = 0; i < (whole ? blocks : Math.min(blocks, BLOCKS_A_CALL)); i++) {
       this.#used[this.#next] = this.#count(this.#next);
+      this.#next = (this.#next + 1) % blocks;
     }
     return this.#used.reduce((sum, pages) => sum + pages, 0) * PAGE_WORDS * 8;
   }

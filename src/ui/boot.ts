@@ -47,6 +47,8 @@ async function bootFromAddress(templates: readonly Template[]): Promise<void> {
   for (const request of parsed.requests) {
     const template = templates.find(({ name }) => name === request.template);
     if (template === undefined) continue;
+    // Under way before anything is shown; what goes wrong is met when the VM loads it.
+    fleet.images.load(template, () => {}).catch(() => {});
     const problem = await memoryProblem(template, request);
     if (problem !== undefined) problems.push(problem);
     wanted.push({ ...request, template });

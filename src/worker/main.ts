@@ -37,7 +37,7 @@ const createMachine: MachineFactory = async (config, core, host) => {
     consoleInput: (data) => machine.consoleInput(data),
     resize: (columns, rows) => machine.resize(columns, rows),
     figures() {
-      const { instructions, idle_s, ram_bytes } = machine.stats();
+      const { instructions, idle_s, ram_bytes } = machine.stats('estimate');
       return { instructions, idleSeconds: idle_s, ramBytes: ram_bytes };
     },
   };

@@ -93,8 +93,7 @@ export interface BootConfig {
   append: string;
   /** Bytes of a blank disk in the worker's memory. */
   disk?: number;
-  /** Bytes of the CPU core's WebAssembly module, of the build that `shared` names. */
-  core: ArrayBuffer;
+  /** Whether the core that `prepare` was given is the build for shared memory. */
   shared: boolean;
   columns: number;
   rows: number;
@@ -102,6 +101,8 @@ export interface BootConfig {
 
 /** The commands of one VM. Each resolves with nothing when it is done, or rejects with a sentence. */
 export interface VmApi {
+  /** Compiles the CPU core from its module's bytes. Before `boot`, while images are still coming. */
+  prepare(core: ArrayBuffer): Promise<void>;
   boot(config: BootConfig): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;

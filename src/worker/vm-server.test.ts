@@ -39,16 +39,17 @@ function serve(factory: MachineFactory = createFakeMachine) {
   };
   const send = (message: PageMessage) => stream.port1.postMessage(message);
   const api = Comlink.wrap<VmApi>(control.port1);
-  const boot = () =>
-    api.boot({
+  const boot = async () => {
+    await api.prepare(EMPTY_MODULE.slice().buffer);
+    return api.boot({
       memory: 128 << 20,
       kernel: new ArrayBuffer(8),
       append: '',
-      core: EMPTY_MODULE.slice().buffer,
       shared: false,
       columns: 100,
       rows: 30,
     });
+  };
   const text = () =>
     messages
       .flatMap((message) =>

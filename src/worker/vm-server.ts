@@ -64,6 +64,7 @@ export function serveVm(createMachine: MachineFactory): void {
 
 class VmServer implements VmApi {
   private machine: ServedMachine | undefined;
+  private core: WebAssembly.Module | undefined;
   private readonly output: OutputStream;
   private readonly stream: MessagePort;
 
@@ -78,6 +79,7 @@ class VmServer implements VmApi {
     this.stream.onmessage = (event: MessageEvent<PageMessage>) => this.receive(event.data);
     // Only these names are served; what comlink could otherwise reach of this object stays private.
     const api: VmApi = {
+      prepare: (core) => this.prepare(core),
       boot: (config) => this.boot(config),
       pause: () => this.pause(),
       resume: () => this.resume(),
@@ -87,11 +89,15 @@ class VmServer implements VmApi {
     Comlink.expose(api, ports.control);
   }
 
+  async prepare(core: ArrayBuffer): Promise<void> {
+    this.core = await WebAssembly.compile(core);
+  }
+
   async boot(config: BootConfig): Promise<void> {
     if (this.machine !== undefined) throw new Error('This worker already runs a machine.');
+    if (this.core === undefined) throw new Error('The CPU core has not been compiled yet.');
     const host = workerHost(() => this.output.room());
-    const core = await WebAssembly.compile(config.core);
-    const machine = await this.createMachine(config, core, host);
+    const machine = await this.createMachine(config, this.core, host);
     this.machine = machine;
     machine.onConsole((data, source) => this.output.push(data, source));
     machine.onState((state) => this.report(state));
