@@ -5,10 +5,12 @@
  */
 import { TLB_INDEX, TLB_WRITE } from '../core/layout.ts';
 import type { Action, LoadKind, StoreSize } from '../isa/expression.ts';
-import { emitExpression, type Scope } from './emit-expression.ts';
+import { emitExpression } from './emit-expression.ts';
+import { asksForMode, emitMode } from './emit-float.ts';
 import { at, type Frame, HART, Local } from './frame.ts';
 import type { RegionInstruction } from './region.ts';
 import { writes } from './registers.ts';
+import type { Scope } from './scope.ts';
 import { Op, Type } from './wasm-writer.ts';
 
 const LOADS: Readonly<Record<LoadKind, readonly [opcode: number, size: number]>> = {
@@ -36,24 +38,31 @@ const EXTENSIONS: Partial<Record<LoadKind, number>> = {
 const PAGE_MASK = -4096n;
 const NAN_BOX = -0x1_0000_0000n;
 
+const DYNAMIC = 7;
+
 /** What a system helper returns when the next instruction is the interpreter's (wasm/events.ts). */
 const NEXT_OUTER = 1;
 
-export function scopeOf(frame: Frame, { operands, offset, length }: RegionInstruction): Scope {
-  return { frame, operands, offset, next: offset + length };
+/** `left`: instructions of the block from this one on. */
+export function scopeOf(frame: Frame, instruction: RegionInstruction, left: number): Scope {
+  const { operands, offset, length } = instruction;
+  return {
+    frame,
+    operands,
+    offset,
+    next: offset + length,
+    site: siteOf(instruction, left + 1, 0),
+    emit: emitExpression,
+  };
 }
 
 /** `left`: instructions of the block from this one on, to be given back at a fault. */
 export function emitInstruction(frame: Frame, instruction: RegionInstruction, left: number): void {
   const { code } = frame;
-  const scope = scopeOf(frame, instruction);
+  const scope = scopeOf(frame, instruction, left);
   const { operands, row } = instruction;
-  if (operands.rm === 7) {
-    code.i32(siteOf(instruction, left + 1, 0)).set(Local.site);
-    code.i32(0).memory(Op.i32_load, at('frm')).tee(Local.mode).i32(4).op(Op.i32_gt_u);
-    code.brIf(frame.event);
-  }
   const { action } = row;
+  if (operands.rm === DYNAMIC && !asksForModeItself(action)) emitMode(scope);
   switch (action.kind) {
     case 'setX':
       if ((operands.rd ?? 0) === 0) {
@@ -126,6 +135,8 @@ function emitSystem(
     .i32((rd << 9) | (rs1 << 15))
     .i32(operands.imm ?? 0);
   code.call(frame.module.helper(`sys_${helper}`, ['i32', 'i32', 'i32'], 'i32')).set(Local.i32Temp);
+  // It may have been frm or fflags.
+  frame.hostKnown = false;
   if (rd !== 0) frame.load({ x: 1 << rd, f: 0 });
   code.get(Local.i32Temp);
   frame.open(Op.if, 'if');
@@ -143,6 +154,11 @@ function emitSystem(
   code.op(Op.end);
   code.i32(0).set(Local.slot).br(frame.out);
   frame.close();
+}
+
+function asksForModeItself(action: Action): boolean {
+  const value = action.kind === 'setF' || action.kind === 'setX' ? action.value : undefined;
+  return value?.kind === 'call' && asksForMode(value);
 }
 
 /** An instruction for `#emitEvent`: page offset, instructions to give back, length. */

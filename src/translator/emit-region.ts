@@ -252,6 +252,7 @@ class RegionEmitter {
     // Not earlier: an instruction before it may fault.
     const dirtying = block.instructions.find(writesFloatState);
     if (count > 0) code.get(Local.n).i32(count).op(Op.i32_sub).set(Local.n);
+    this.#frame.hostKnown = false;
     const unseen = unseenWrites(block);
     block.instructions.forEach((instruction, i) => {
       if (!this.#frame.loop) {
@@ -290,7 +291,7 @@ class RegionEmitter {
       case 'branch': {
         const last = block.instructions.at(-1);
         if (last?.row.action.kind !== 'branch') throw new Error('Translator: no branch here.');
-        emitExpression(last.row.action.condition, scopeOf(this.#frame, last));
+        emitExpression(last.row.action.condition, scopeOf(this.#frame, last, 1));
         this.#frame.open(Op.if, 'if');
         to(end.taken);
         this.#frame.close();

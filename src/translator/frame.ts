@@ -5,6 +5,7 @@
  */
 import { hartBase, hartOffset } from '../core/layout.ts';
 import type { ValueType } from '../isa/expression.ts';
+import type { EngineFeatures } from './features.ts';
 import { type Loop, members, type Registers } from './registers.ts';
 import { Code, Op, Type } from './wasm-writer.ts';
 
@@ -13,6 +14,7 @@ export interface ModuleScope {
   /** Index of an imported helper of the core with this signature. */
   helper(name: string, parameters: readonly ValueType[], result: ValueType | undefined): number;
   readonly fflags: number;
+  readonly features: EngineFeatures;
   /** Index of the type of regions. */
   readonly regionType: number;
 }
@@ -32,15 +34,17 @@ export const Local = {
   site: 5,
   mode: 6,
   i32Temp: 7,
-  address: 8,
-  value: 9,
+  /** Whether Wasm's arithmetic may answer (emit-float.ts). */
+  host: 8,
+  address: 9,
+  value: 10,
   /** Address at the way out. */
-  target: 10,
-  i64Temp: 11,
-  firstRegister: 12,
+  target: 11,
+  i64Temp: 12,
+  firstRegister: 13,
 } as const;
 /** Declared locals before the registers: i32, then i64. */
-export const I32_LOCALS = 6;
+export const I32_LOCALS = 7;
 export const I64_LOCALS = 4;
 
 /** The hart's place in the memory: translated code serves hart 0. */
@@ -56,6 +60,8 @@ export class Frame {
   readonly module: ModuleScope;
   /** The outermost loop that is being written. */
   loop: Loop | undefined;
+  /** Whether `Local.host` has been set since the block began or a CSR was written. */
+  hostKnown = false;
   /** Outside loops: registers whose local holds what memory holds. */
   cached: Registers = { x: 0, f: 0 };
   readonly #x: ReadonlyMap<number, number>;

@@ -6,6 +6,7 @@
 import { memoryPages } from '../core/layout.ts';
 import type { ValueType } from '../isa/expression.ts';
 import { type EmittedRegion, emitRegion } from './emit-region.ts';
+import type { EngineFeatures } from './features.ts';
 import type { ModuleScope } from './frame.ts';
 import type { Region } from './region.ts';
 import { Bytes, Type } from './wasm-writer.ts';
@@ -24,7 +25,11 @@ const WASM_TYPES: Readonly<Record<ValueType, number>> = { i32: Type.i32, i64: Ty
 const MOST_PAGES = 65536;
 
 /** Builds a module of the regions. `shared`: what kind of memory the core has. */
-export function buildModule(regions: readonly Region[], shared: boolean): RegionModule {
+export function buildModule(
+  regions: readonly Region[],
+  shared: boolean,
+  features: EngineFeatures,
+): RegionModule {
   const types: string[] = [];
   const typeOf = (parameters: readonly ValueType[], result: ValueType | undefined): number => {
     const key = `${parameters.join()}>${result ?? ''}`;
@@ -36,6 +41,7 @@ export function buildModule(regions: readonly Region[], shared: boolean): Region
   const scope: ModuleScope = {
     regionType,
     fflags: 0,
+    features,
     helper: (name, parameters, result) => {
       const found = helpers.get(name);
       if (found) return found.index;

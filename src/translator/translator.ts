@@ -16,6 +16,7 @@ import {
   RAM_OFFSET,
 } from '../core/layout.ts';
 import { OperationCode } from '../isa/table.ts';
+import { engineFeatures } from './features.ts';
 import { buildModule } from './module.ts';
 import { findRegion, type Region } from './region.ts';
 
@@ -161,6 +162,7 @@ export class Translator {
     const { bytes, regions } = buildModule(
       found.map(({ region }) => region),
       this.#shared,
+      engineFeatures(),
     );
     const module = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(module, {

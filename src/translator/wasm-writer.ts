@@ -41,6 +41,8 @@ export const Op = {
   i64_store32: 0x3e,
   i32_const: 0x41,
   i64_const: 0x42,
+  f32_const: 0x43,
+  f64_const: 0x44,
   i32_eqz: 0x45,
   i32_eq: 0x46,
   i32_ne: 0x47,
@@ -58,9 +60,11 @@ export const Op = {
   i64_ge_u: 0x5a,
   f32_eq: 0x5b,
   f32_lt: 0x5d,
+  f32_ge: 0x60,
   f32_le: 0x5f,
   f64_eq: 0x61,
   f64_lt: 0x63,
+  f64_ge: 0x66,
   f64_le: 0x65,
   i32_clz: 0x67,
   i32_ctz: 0x68,
@@ -68,6 +72,10 @@ export const Op = {
   i32_add: 0x6a,
   i32_sub: 0x6b,
   i32_mul: 0x6c,
+  i32_div_s: 0x6d,
+  i32_div_u: 0x6e,
+  i32_rem_s: 0x6f,
+  i32_rem_u: 0x70,
   i32_and: 0x71,
   i32_or: 0x72,
   i32_xor: 0x73,
@@ -94,20 +102,41 @@ export const Op = {
   i64_shr_u: 0x88,
   i64_rotl: 0x89,
   i64_rotr: 0x8a,
+  f32_abs: 0x8b,
+  f32_nearest: 0x90,
   f32_sqrt: 0x91,
   f32_add: 0x92,
   f32_sub: 0x93,
   f32_mul: 0x94,
   f32_div: 0x95,
+  f64_abs: 0x99,
+  f64_nearest: 0x9e,
   f64_sqrt: 0x9f,
   f64_add: 0xa0,
   f64_sub: 0xa1,
   f64_mul: 0xa2,
   f64_div: 0xa3,
   i32_wrap_i64: 0xa7,
+  i32_trunc_f32_s: 0xa8,
+  i32_trunc_f32_u: 0xa9,
+  i32_trunc_f64_s: 0xaa,
+  i32_trunc_f64_u: 0xab,
   i64_extend_i32_s: 0xac,
   i64_extend_i32_u: 0xad,
+  i64_trunc_f32_s: 0xae,
+  i64_trunc_f32_u: 0xaf,
+  i64_trunc_f64_s: 0xb0,
+  i64_trunc_f64_u: 0xb1,
+  f32_convert_i32_s: 0xb2,
+  f32_convert_i32_u: 0xb3,
+  f32_convert_i64_s: 0xb4,
+  f32_convert_i64_u: 0xb5,
+  f32_demote_f64: 0xb6,
   f64_convert_i32_s: 0xb7,
+  f64_convert_i32_u: 0xb8,
+  f64_convert_i64_s: 0xb9,
+  f64_convert_i64_u: 0xba,
+  f64_promote_f32: 0xbb,
   i32_reinterpret_f32: 0xbc,
   i64_reinterpret_f64: 0xbd,
   f32_reinterpret_i32: 0xbe,
@@ -116,6 +145,17 @@ export const Op = {
   i64_extend16_s: 0xc3,
   i64_extend32_s: 0xc4,
 } as const;
+
+/** Opcodes behind the prefix of vector instructions. */
+export const SimdOp = {
+  f32x4_splat: 0x13,
+  f64x2_splat: 0x14,
+  f32x4_extract_lane: 0x1f,
+  f64x2_extract_lane: 0x21,
+  f32x4_relaxed_madd: 0x105,
+  f64x2_relaxed_madd: 0x107,
+} as const;
+const SIMD_PREFIX = 0xfd;
 
 export const Type = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, void: 0x40 } as const;
 
@@ -216,6 +256,17 @@ export class Code extends Bytes {
 
   i64(value: bigint): this {
     return this.byte(Op.i64_const).s64(value);
+  }
+
+  /** A constant of binary64, or of binary32. */
+  float(double: boolean, value: number): this {
+    const bytes = double ? new Float64Array([value]) : new Float32Array([value]);
+    return this.byte(double ? Op.f64_const : Op.f32_const, ...new Uint8Array(bytes.buffer));
+  }
+
+  /** A vector instruction; a lane's number follows as a byte. */
+  simd(opcode: number): this {
+    return this.byte(SIMD_PREFIX).u32(opcode);
   }
 
   get(local: number): this {
