@@ -2,14 +2,15 @@
 // rounded with exact flags (IEEE 754-2008 §5.4.1). Relies on format.ts, round.ts and on Wasm's
 // own f32 and f64 operations rounding to nearest even, which its specification demands.
 //
-// Each operation first asks Wasm where that is exact enough (flags.ts, hostMayAnswer). A sum is
+// Each operation first asks Wasm where that is exact enough (flags.ts, hostMayAnswer), or where the
+// result itself is exact. A sum is
 // never inexact when it is tiny, so any finite one will do; a root is never tiny. A product or
 // quotient must be clear of underflow, or zero because an operand is.
 //
 // Note for whoever edits: the optimiser runs with fast-math. Constants beside a float operator
 // (x * 1, x - 0, x * -1) are folded without regard for signs of zeros and NaNs, so there are none.
 
-import { DZ, hostMayAnswer, RDN, raise } from './flags';
+import { DZ, hostMayAnswer, isNxSet, RDN, RNE, raise } from './flags';
 import {
   exponent,
   infinity,
@@ -20,6 +21,8 @@ import {
   isNegative,
   isNotANumber,
   isZero,
+  minNormal,
+  precision,
   quietened,
   signBit,
   signed,
@@ -29,11 +32,27 @@ import { normalizeRoundPack, roundPack, shiftRightSticky } from './round';
 
 // F is the float type that B holds the bits of.
 function add<B, F>(a: B, b: B, rm: i32): B {
-  if (hostMayAnswer(rm)) {
-    const r = reinterpret<B>(reinterpret<F>(a) + reinterpret<F>(b));
-    if (isFiniteNumber<B>(r)) return r;
+  if (rm == RNE) {
+    const x = reinterpret<F>(a);
+    const y = reinterpret<F>(b);
+    const r = reinterpret<B>(x + y);
+    if (isFiniteNumber<B>(r) && (isNxSet() || isExactSum<F>(x, y))) return r;
   }
   return exactAdd<B>(a, b, rm);
+}
+
+/** Whether x + y is exact: the error of a sum is itself a number (Knuth, TAOCP 2, §4.2.2). */
+export function isExactSum<F>(x: F, y: F): bool {
+  const sum = x + y;
+  const z = sum - x;
+  return x - (sum - z) + (y - z) == <F>0;
+}
+
+/** Whether the product of two numbers has no more bits than its format holds. */
+export function isExactProduct<B>(a: B, b: B): bool {
+  // What a significand has behind its last one; for a subnormal that is too few, which is safe.
+  const zeros = ctz<B>(a | minNormal<B>()) + ctz<B>(b | minNormal<B>());
+  return <i32>zeros >= precision<B>();
 }
 
 function exactAdd<B>(a: B, b: B, rm: i32): B {
@@ -85,9 +104,9 @@ export function roundedSum<B>(
 }
 
 function mul<B, F>(a: B, b: B, rm: i32): B {
-  if (hostMayAnswer(rm)) {
+  if (rm == RNE) {
     const r = reinterpret<B>(reinterpret<F>(a) * reinterpret<F>(b));
-    if (isClearOfLimits<B>(r)) return r;
+    if (isClearOfLimits<B>(r) && (isNxSet() || isExactProduct<B>(a, b))) return r;
     if (isZero<B>(r) && (isZero<B>(a) || isZero<B>(b))) return r;
   }
   return exactMul<B>(a, b, rm);

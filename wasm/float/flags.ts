@@ -33,5 +33,13 @@ export function writeFflags(value: i32): void {
 // Wasm's own arithmetic rounds RNE and cannot report inexactness. It may answer where neither
 // matters: the mode is RNE and NX is set already. What other flags ask, each operation checks.
 export function hostMayAnswer(rm: i32): bool {
-  return rm == RNE && (fflags & NX) != 0;
+  return rm == RNE && isNxSet();
+}
+
+// In RNE with NX clear Wasm may still answer when the result can be shown to be exact, as it is in
+// programs that count in floating point.
+// @ts-ignore: decorator
+@inline
+export function isNxSet(): bool {
+  return (fflags & NX) != 0;
 }

@@ -2,7 +2,7 @@
 // caller flips sign bits for fmsub, fnmsub and fnmadd. Relies on arithmetic.ts for products and
 // sums. binary32 fits into 64 bits throughout; binary64 is added in 128.
 
-import { hostMayAnswer, NV, RDN, raise } from './flags';
+import { isNxSet, NV, RDN, RNE, raise } from './flags';
 import {
   exponent,
   infinity,
@@ -18,7 +18,13 @@ import {
   signed,
   significand,
 } from './format';
-import { highProduct, highProductOfTops, roundedSum } from './arithmetic';
+import {
+  highProduct,
+  highProductOfTops,
+  isExactProduct,
+  isExactSum,
+  roundedSum,
+} from './arithmetic';
 import { roundPack, shiftRightSticky } from './round';
 
 // Below the exponent of everything, for a zero must not count as the larger operand.
@@ -40,13 +46,17 @@ function special<B>(a: B, b: B, c: B): B {
 }
 
 export function f32_fma(a: u32, b: u32, c: u32, rm: i32): u32 {
-  if (hostMayAnswer(rm)) {
+  if (rm == RNE) {
     // The product is exact in f64. Its sum with c is rounded to 53 bits, which cannot move it
     // across a midpoint of two binary32 numbers, only onto one: elsewhere rounding twice is safe.
     const product = <f64>reinterpret<f32>(a) * <f64>reinterpret<f32>(b);
-    const sum = product + <f64>reinterpret<f32>(c);
+    const addend = <f64>reinterpret<f32>(c);
+    const sum = product + addend;
     const r = reinterpret<u32>(<f32>sum);
-    if ((reinterpret<u64>(sum) & 0x1fffffff) != 0x10000000 && isClearOfLimits<u32>(r)) return r;
+    if ((reinterpret<u64>(sum) & 0x1fffffff) != 0x10000000 && isClearOfLimits<u32>(r)) {
+      if (isNxSet()) return r;
+      if (<f64>reinterpret<f32>(r) == sum && isExactSum<f64>(product, addend)) return r;
+    }
   }
   if (!isFiniteNumber<u32>(a) || !isFiniteNumber<u32>(b) || !isFiniteNumber<u32>(c)) {
     return special<u32>(a, b, c);
@@ -66,6 +76,16 @@ export function f32_fma(a: u32, b: u32, c: u32, rm: i32): u32 {
 }
 
 export function f64_fma(a: u64, b: u64, c: u64, rm: i32): u64 {
+  if (rm == RNE && isExactProduct<u64>(a, b)) {
+    const product = reinterpret<f64>(a) * reinterpret<f64>(b);
+    const addend = reinterpret<f64>(c);
+    const r = reinterpret<u64>(product + addend);
+    const whole =
+      isClearOfLimits<u64>(reinterpret<u64>(product)) || isZero<u64>(a) || isZero<u64>(b);
+    if (whole && isFiniteNumber<u64>(r)) {
+      if (isNxSet() || isExactSum<f64>(product, addend)) return r;
+    }
+  }
   if (!isFiniteNumber<u64>(a) || !isFiniteNumber<u64>(b) || !isFiniteNumber<u64>(c)) {
     return special<u64>(a, b, c);
   }
