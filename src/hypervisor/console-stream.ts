@@ -43,7 +43,7 @@ export class ConsoleStream {
 
   /** A line from the page itself, between the guest's own. */
   note(text: string): void {
-    this.enqueue(new TextEncoder().encode(`\r\n\x1b[2m── ${text} ──\x1b[0m\r\n`));
+    this.enqueue(new TextEncoder().encode(`\r\n\x1b[90m── ${text} ──\x1b[0m\r\n`));
   }
 
   attach(sink: ConsoleSink): void {

@@ -103,7 +103,9 @@ export function Sparkline({ values }: { values: readonly number[] }) {
   const step = width / 59;
   const points = values.map((value, index) => {
     const x = width - (values.length - 1 - index) * step;
-    return `${x.toFixed(1)},${(height - 1 - value * (height - 2)).toFixed(1)}`;
+    // Half pixels: an idle VM's line stays the same, and nothing is drawn again for it.
+    const y = Math.round(2 * (height - 1 - value * (height - 2))) / 2;
+    return `${x.toFixed(1)},${y}`;
   });
   const first = points[0];
   return (
