@@ -40,7 +40,7 @@ import {
 
 const SAVED = ['t0', 't1', 't2', 't3', 't4', 't5', 't6'];
 /** Offsets in the frame: saved registers first. */
-const Frame = { current: 64, next: 72, log: 80, logEnd: 88 };
+const Frame = { current: 64, next: 72, log: 80, logEnd: 88, mprv: 96 };
 
 const lines = (count: number, line: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => line(i)).join('\n');
@@ -83,7 +83,12 @@ const stepOver = (reg: string) => `
   bnez t5, . + 8
   addi ${reg}, ${reg}, 2`;
 
-/** Adds a record to the log at t3. Uses t4. */
+/** Puts the MPRV with which the trap was taken into mstatus in t4. Uses t5. */
+const withMprv = `
+  ld t5, ${Frame.mprv}(sp)
+  or t4, t4, t5`;
+
+/** Adds a record to the log at t3. Uses t4 and t5. */
 const record = (mode: 'm' | 's') => `
   csrr t4, ${mode}cause
   sd t4, 0(t3)
@@ -92,6 +97,7 @@ const record = (mode: 'm' | 's') => `
   csrr t4, ${mode}tval
   sd t4, 16(t3)
   csrr t4, ${mode}status
+  ${mode === 'm' ? withMprv : ''}
   sd t4, 24(t3)
   addi t3, t3, ${TRAP_SIZE}
   sd t3, ${Frame.log}(sp)`;
@@ -236,8 +242,13 @@ done:
 trap:
   csrw mscratch, sp
   lui sp, 0x20              # MPRV: our own accesses are M-mode's
-  csrc mstatus, sp
+  csrrc sp, mstatus, sp
+  srli sp, sp, 17
+  andi sp, sp, 1
+  bnez sp, trap_mprv
   la sp, frame
+  sd zero, ${Frame.mprv}(sp)
+save:
 ${SAVED.map((name, i) => `  sd ${name}, ${8 * i}(sp)`).join('\n')}
   ld t0, ${Frame.current}(sp)
   csrr t1, mcause
@@ -261,6 +272,14 @@ resume:
 ${SAVED.map((name, i) => `  ld ${name}, ${8 * i}(sp)`).join('\n')}
   csrr sp, mscratch
   mret
+
+trap_mprv:
+  la sp, frame
+  sd t0, 0(sp)
+  lui t0, 0x20
+  sd t0, ${Frame.mprv}(sp)
+  ld t0, 0(sp)
+  j save
 
 outside:
 ${inCode('ra', 'finish')}
@@ -308,6 +327,7 @@ ${SAVED.map((name, i) => {
   csrr t4, mscratch
   sd t4, ${Result.x + 16}(t3)
   csrr t4, mstatus
+  ${withMprv}
   sd t4, ${Result.csrs + 8 * RECORDED_CSRS.indexOf('mstatus')}(t3)
   li t4, 0x6000
   csrs mstatus, t4

@@ -2,6 +2,7 @@
  * Atoms that access memory around boundaries of pages: a pointer register is known to stand near
  * one, and the address is chosen within the windows that the harness sets and hashes.
  */
+import { decode } from '../../src/isa/codec.ts';
 import type { Instruction } from '../../src/isa/instruction.ts';
 import type { Atom } from './block.ts';
 import {
@@ -139,8 +140,8 @@ const MXR = 0x8_0000;
  */
 function permissionChange(random: Random, options: MemoryOptions): Atom {
   const { before, status } = options;
-  const bit = scratch(random);
   const access = loadOrStore(random, options);
+  const bit = scratch(random, decode(access)?.operands.rd ?? 0);
   const change = (name: string) => word(name, { rd: 0, rs1: bit, imm: status });
   const [first, second] = random.chance(0.5) ? ['csrrs', 'csrrc'] : ['csrrc', 'csrrs'];
   const after = random.chance(0.5) ? access : loadOrStore(random, options);
