@@ -1,4 +1,5 @@
 /** The console as a terminal: search, clipboard, links, titles. */
+import { readFileSync } from 'node:fs';
 import { expect, test } from '@playwright/test';
 import { boot, expectOutput, typeLine } from './support/page.ts';
 
@@ -66,4 +67,25 @@ test('a title that the guest sets is shown, and its control characters are not o
   await boot(page);
   await typeLine(page, String.raw`printf '\033]0;editing <b>notes</b>\007'`);
   await expect(page.locator('.facts')).toContainText('editing <b>notes</b>');
+});
+
+test('the console can be saved, plain and with its colours', async ({ page }) => {
+  await boot(page);
+  await typeLine(page, String.raw`clear; printf '\033[31mred-%d\033[0m\n' 7`);
+  await expectOutput(page, /^red-7$/m);
+  const saved = async (command: string) => {
+    await page.keyboard.press('Control+Shift+P');
+    await page.keyboard.type(command);
+    await page.keyboard.press('ArrowDown');
+    const download = page.waitForEvent('download');
+    await page.keyboard.press('Enter');
+    const file = await download;
+    return { name: file.suggestedFilename(), text: readFileSync(await file.path(), 'utf8') };
+  };
+  const plain = await saved('as a file');
+  expect(plain.name).toBe('micro-1.log');
+  expect(plain.text).toMatch(/^red-7$/m);
+  const coloured = await saved('with its colours');
+  expect(coloured.name).toBe('micro-1.ans');
+  expect(coloured.text).toContain('\x1b[31mred-7');
 });

@@ -242,7 +242,15 @@ export const COMMANDS: readonly Command[] = [
     icon: 'download',
     group: 'console',
     available: anyVm,
-    run: (vm) => vm && void saveConsole(vm),
+    run: (vm) => vm && void saveConsole(vm, 'plain'),
+  },
+  {
+    id: 'save-colours',
+    title: 'Save the console with its colours',
+    icon: 'download',
+    group: 'console',
+    available: anyVm,
+    run: (vm) => vm && void saveConsole(vm, 'colours'),
   },
   {
     id: 'clear',
@@ -281,11 +289,13 @@ function swapFocus(id: string): void {
   } else void terminals.get(id).then((terminal) => terminal.focus());
 }
 
-async function saveConsole(vm: VmView): Promise<void> {
+/** Colours are escape sequences: `cat` of the file in any terminal shows them. */
+async function saveConsole(vm: VmView, how: 'plain' | 'colours'): Promise<void> {
   const terminal = await terminals.get(vm.id);
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([terminal.text()], { type: 'text/plain' }));
-  link.download = `${vm.name}.log`;
+  const text = how === 'plain' ? terminal.text() : terminal.serialize();
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+  link.download = `${vm.name}.${how === 'plain' ? 'log' : 'ans'}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
