@@ -40,7 +40,7 @@ import {
 } from './mmu';
 import { noteStore, pageFlags } from './pages';
 import { pmpAllows, pmpAllowsPage } from './pmp';
-import { fillData, tlbEntry, tlbSet } from './tlb';
+import { fillData, refill, tlbEntry, tlbSet } from './tlb';
 
 function setFor(h: usize, priv: u32): u32 {
   if (priv == MACHINE) return SET_MACHINE;
@@ -71,7 +71,7 @@ function resolve(h: usize, address: u64, size: u32, access: u32): u64 {
     const ramOffset = <u32>(physical - RAM_BASE);
     if (access == LOAD || pageFlags(ramOffset) == 0) {
       const tlb = dataTlbOf(h) + (access == STORE ? TLB_WRITE : 0);
-      fillData(h, tlbEntry(tlb, address), address, ramAt(physical));
+      fillData(h, tlb, address, ramAt(physical));
     }
   }
   return physical;
@@ -141,8 +141,9 @@ export function loadSlow(h: usize, address: u64, size: u32): u64 {
     }
     return value;
   }
-  const entry = tlbEntry(dataTlbOf(h), address);
-  if (load<u64>(entry) == (address & ~(<u64>0xfff))) {
+  const tlb = dataTlbOf(h);
+  const entry = tlbEntry(tlb, address);
+  if (load<u64>(entry) == (address & ~(<u64>0xfff)) || refill(h, tlb, address)) {
     return loadRam(load<u32>(entry, 8) + <usize>address, size);
   }
   const physical = resolve(h, address, size, LOAD);
@@ -173,8 +174,9 @@ export function storeSlow(h: usize, address: u64, size: u32, value: u64): void {
     noteStore(h, <u32>(second - RAM_BASE), size - inPage);
     return;
   }
-  const entry = tlbEntry(dataTlbOf(h) + TLB_WRITE, address);
-  if (load<u64>(entry) == (address & ~(<u64>0xfff))) {
+  const tlb = dataTlbOf(h) + TLB_WRITE;
+  const entry = tlbEntry(tlb, address);
+  if (load<u64>(entry) == (address & ~(<u64>0xfff)) || refill(h, tlb, address)) {
     storeRam(load<u32>(entry, 8) + <usize>address, size, value);
     return;
   }
@@ -197,8 +199,9 @@ export function resolveAtomic(h: usize, address: u64, size: u32, access: u32): u
     fault(h, access == LOAD ? CAUSE_LOAD_MISALIGNED : CAUSE_LOAD_MISALIGNED + 2, address);
     return NOWHERE;
   }
-  const entry = tlbEntry(dataTlbOf(h) + (access == STORE ? TLB_WRITE : 0), address);
-  if (load<u64>(entry) == (address & ~(<u64>0xfff))) {
+  const tlb = dataTlbOf(h) + (access == STORE ? TLB_WRITE : 0);
+  const entry = tlbEntry(tlb, address);
+  if (load<u64>(entry) == (address & ~(<u64>0xfff)) || refill(h, tlb, address)) {
     const at = load<u32>(entry, 8) + <usize>address;
     return <u64>at - ramAt(RAM_BASE) + RAM_BASE;
   }

@@ -76,6 +76,15 @@ export const TLB_READ = 0;
 export const TLB_WRITE = TLB_SIZE;
 export const TLB_FETCH = 2 * TLB_SIZE;
 
+/**
+ * Behind the sets: translations for loads and stores of all of them, indexed in another way. Two
+ * pages that want one entry of a TLB find their translations here, without a walk of page tables.
+ * Entries are like a TLB's, with set and kind of access in the tag's low bits.
+ */
+export const TLB_SECOND_ENTRIES = 1024;
+export const TLB_SECOND_OFFSET = TLB_OFFSET + TLB_SETS * TLB_SET_SIZE;
+export const TLB_SECOND_SIZE = TLB_SECOND_ENTRIES * TLB_ENTRY;
+
 export type FieldType = 'u32' | 'u64';
 
 export interface HartField {
