@@ -33,7 +33,7 @@ test('a guest at its prompt sleeps, and the page with it', async ({ page, browse
     .map(([id, cpu]) => ((cpu - (before.cpu.get(id) ?? 0)) / elapsed) * 100)
     .filter((percent) => percent > 0.05)
     .map((percent) => `${percent.toFixed(1)} %`);
-  const figure = `${shares.join(' and ')} of a core in the renderers (page, VM); ${wakeups.join(', ')} wake-ups a second`;
+  const figure = `${shares.join(' and ')} of a core in the processes of page and VM; ${wakeups.join(', ')} wake-ups a second`;
   info.annotations.push({ type: 'idle guest', description: figure });
   console.log(`    idle guest: ${figure}`);
   await expect(shownState(page)).toHaveText('Running');
