@@ -133,9 +133,9 @@ function storage(page: Page): Promise<string> {
     const root = await navigator.storage.getDirectory();
     for await (const name of root.keys()) files.push(name);
     return JSON.stringify({
-      // The page itself remembers the width of its panes.
+      // The page itself remembers the width of its panes and, for this tab, which consoles are open.
       local: Object.entries(localStorage).filter(([key]) => !key.includes('tabvisor.panes')),
-      session: { ...sessionStorage },
+      session: Object.entries(sessionStorage).filter(([key]) => key !== 'tabvisor.layout'),
       cookies: document.cookie,
       databases: await indexedDB.databases(),
       caches: (await caches.keys()).filter((name) => !name.startsWith('tabvisor-images')),
@@ -180,7 +180,7 @@ test('a worker that was taken over reaches no server, no storage and no page', a
   expect(await page.evaluate(() => (globalThis as unknown as { heard: unknown[] }).heard)).toEqual(
     [],
   );
-  expect(page.url()).toBe(`${site.url}#/vm/1`);
+  expect(page.url()).toBe(`${site.url}?boot=micro#/vm/1`);
   expect(page.frames().map((frame) => frame.url())).toEqual([page.url(), 'about:srcdoc']);
 });
 

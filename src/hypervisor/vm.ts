@@ -156,8 +156,6 @@ export class Vm {
       if (current()) this.update({ status: 'starting', download: undefined, memory });
       const connection = await preparing;
       if (!current()) return connection.close();
-      this.connection = connection;
-      this.console.restart();
       this.progress.restart();
       await connection.boot({
         memory,
@@ -185,6 +183,11 @@ export class Vm {
         if (current()) this.end('crashed', reason);
       },
     });
+    // From here on whatever ends the VM ends the worker: one that misbehaves before it has booted, too.
+    if (current()) {
+      this.connection = connection;
+      this.console.restart();
+    } else connection.close();
     try {
       const core = await this.surroundings.assets.core(connection.sharedMemory);
       await connection.prepare(core.slice(0));
