@@ -59,6 +59,7 @@ export function scopeOf(frame: Frame, instruction: RegionInstruction, left: numb
 /** `left`: instructions of the block from this one on, to be given back at a fault. */
 export function emitInstruction(frame: Frame, instruction: RegionInstruction, left: number): void {
   const { code } = frame;
+  frame.notes.instructions.push([code.length, instruction]);
   const scope = scopeOf(frame, instruction, left);
   const { operands, row } = instruction;
   const { action } = row;

@@ -12,7 +12,15 @@ import { TLB_INDEX } from '../core/layout.ts';
 import { OperationCode } from '../isa/table.ts';
 import { emitExpression } from './emit-expression.ts';
 import { emitEvent, emitInstruction, scopeOf } from './emit-instruction.ts';
-import { at, Frame, I32_LOCALS, I64_LOCALS, Local, type ModuleScope } from './frame.ts';
+import {
+  at,
+  type CodeNotes,
+  Frame,
+  I32_LOCALS,
+  I64_LOCALS,
+  Local,
+  type ModuleScope,
+} from './frame.ts';
 import { type Block, type Region, type RegionInstruction, successors } from './region.ts';
 import {
   planRegisters,
@@ -39,6 +47,8 @@ export interface EmittedRegion {
   readonly body: Code;
   /** Page offset and node number of each entry. */
   readonly entries: ReadonlyMap<number, number>;
+  /** For the text of it; `codeAt`: where in the body the positions begin. */
+  readonly notes: CodeNotes & { readonly codeAt: number };
 }
 
 const FS_BYTE = at('mstatus') + 1;
@@ -140,11 +150,13 @@ class RegionEmitter {
     for (const [count, type] of locals) prologue.u32(count).byte(type);
     prologue.i32(0).memory(Op.i32_load, at('budget')).set(Local.n);
     prologue.i32(0).memory(Op.i32_load, at('data_tlb')).set(Local.tlb);
+    const codeAt = prologue.length;
     prologue.append(code).op(Op.end);
     const entries = this.#blocks.filter((block) => block.entry);
     return {
       body: prologue,
       entries: new Map(entries.map((block) => [block.start, this.#nodeAt(block.start)])),
+      notes: { ...this.#frame.notes, codeAt },
     };
   }
 
@@ -289,6 +301,11 @@ class RegionEmitter {
     const { end } = block;
     switch (end.kind) {
       case 'branch': {
+        // Twice to the same node would be that node's code twice.
+        if (end.taken === end.next) {
+          to(end.next);
+          return;
+        }
         const last = block.instructions.at(-1);
         if (last?.row.action.kind !== 'branch') throw new Error('Translator: no branch here.');
         emitExpression(last.row.action.condition, scopeOf(this.#frame, last, 1));

@@ -6,6 +6,7 @@
 import { hartBase, hartOffset } from '../core/layout.ts';
 import type { ValueType } from '../isa/expression.ts';
 import type { EngineFeatures } from './features.ts';
+import type { RegionInstruction } from './region.ts';
 import { type Loop, members, type Registers } from './registers.ts';
 import { Code, Op, Type } from './wasm-writer.ts';
 
@@ -17,6 +18,15 @@ export interface ModuleScope {
   readonly features: EngineFeatures;
   /** Index of the type of regions. */
   readonly regionType: number;
+}
+
+/** What the text of a region says beyond its bytes (text.ts). Positions are the code's. */
+export interface CodeNotes {
+  /** Locals of registers, by register. */
+  readonly x: ReadonlyMap<number, number>;
+  readonly f: ReadonlyMap<number, number>;
+  readonly labels: (readonly [position: number, label: number | string])[];
+  readonly instructions: (readonly [position: number, instruction: RegionInstruction])[];
 }
 
 /** Locals, by number; the first two are the parameters, registers follow. */
@@ -68,6 +78,7 @@ export class Frame {
   readonly #f: ReadonlyMap<number, number>;
   /** Open labels, innermost last: a node, or a name of the frame's own. */
   readonly #labels: (number | string)[] = [];
+  readonly notes: CodeNotes;
 
   /** `used`: all registers that the region names. */
   constructor(module: ModuleScope, used: Registers) {
@@ -76,6 +87,7 @@ export class Frame {
     const place = (set: number) => new Map([...members(set)].map((r) => [r, local++]));
     this.#x = place(used.x);
     this.#f = place(used.f);
+    this.notes = { x: this.#x, f: this.#f, labels: [], instructions: [] };
   }
 
   get registers(): number {
@@ -91,6 +103,7 @@ export class Frame {
   }
 
   open(opcode: number, label: number | string, type: number = Type.void): void {
+    this.notes.labels.push([this.code.length, label]);
     this.code.op(opcode, type);
     this.#labels.push(label);
   }

@@ -171,13 +171,19 @@ export function structure(graph: Graph, sink: Sink): void {
   const children = new Map<number, number[]>(order.map((node) => [node, []]));
   for (const v of order) if (v !== 0) children.get(idom.get(v) ?? 0)?.push(v);
   const forward = new Map<number, number>();
+  // A node may go to one dispatcher for several of its targets: each is a way there.
+  const through = new Map<string, number>();
+  for (const [edge, via] of graph.via) {
+    const way = `${edge.slice(0, edge.indexOf('>'))}>${via}`;
+    through.set(way, (through.get(way) ?? 0) + 1);
+  }
   const headers = new Set<number>();
   const merges = new Set<number>();
   for (const v of order) {
     for (const w of graph.successors[v] ?? []) {
       if (at(w) <= at(v)) headers.add(w);
       else {
-        forward.set(w, (forward.get(w) ?? 0) + 1);
+        forward.set(w, (forward.get(w) ?? 0) + Math.max(1, through.get(`${v}>${w}`) ?? 0));
         // br_table needs a label for each of its targets.
         if (graph.dispatchers.has(v)) merges.add(w);
       }

@@ -155,7 +155,7 @@ export const SimdOp = {
   f32x4_relaxed_madd: 0x105,
   f64x2_relaxed_madd: 0x107,
 } as const;
-const SIMD_PREFIX = 0xfd;
+export const SIMD_PREFIX = 0xfd;
 
 export const Type = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, void: 0x40 } as const;
 

@@ -1,0 +1,116 @@
+;; 80200000 (entry):
+;;   80200000  amoadd.w a0, a1, (a2)
+;;   80200004  amoswap.d.aqrl zero, a1, (a2)
+;;   80200008  lr.d a3, (a2)
+;;   8020000c  sc.d a4, a3, (a2)
+;;   → the interpreter at 80200010
+(module
+  (type $t0 (func (param i32 i64)))
+  (type $t1 (func (param i32 i64 i64) (result i64)))
+  (import "core" "amoadd_w" (func $amoadd_w (param i32 i64 i64) (result i64)))
+  (import "core" "amoswap_d" (func $amoswap_d (param i32 i64 i64) (result i64)))
+  (import "core" "lr_d" (func $lr_d (param i32 i64 i64) (result i64)))
+  (import "core" "sc_d" (func $sc_d (param i32 i64 i64) (result i64)))
+  (import "core" "fflags" (global $fflags (mut i32)))
+  (import "env" "table" (table $table 0 funcref))
+  (import "env" "memory" (memory 1024))
+  (func $r0 (export "r0") (param $entry i32) (param $base i64)
+    (local $n i32) (local $tlb i32) (local $slot i32) (local $site i32) (local $mode i32)
+    (local $i32Temp i32) (local $host i32) (local $address i64) (local $value i64)
+    (local $target i64) (local $i64Temp i64) (local $a0 i64) (local $a1 i64) (local $a2 i64)
+    (local $a3 i64) (local $a4 i64)
+    (local.set $n (i32.load offset=(;budget;) (i32.const 0)))
+    (local.set $tlb (i32.load offset=(;data_tlb;) (i32.const 0)))
+    block $out
+      block $event
+        (i32.lt_s (local.get $n) (i32.const 4))
+        if
+          (local.set $target (i64.add (local.get $base) (i64.const 0)))
+          (local.set $slot (i32.const 0))
+          br $out
+        end
+        (local.set $n (i32.sub (local.get $n) (i32.const 4)))
+        (local.set $a1 (i64.load offset=(;a1;) (i32.const 0)))
+        (local.set $a2 (i64.load offset=(;a2;) (i32.const 0)))
+        ;; 80200000  amoadd.w a0, a1, (a2)
+        (local.set $value (call $amoadd_w (i32.const 65536) (local.get $a2) (local.get $a1)))
+        (local.set $site (i32.const 67125248))
+        (br_if $event (i32.load offset=(;fault;) (i32.const 0)))
+        (local.set $a0 (local.get $value))
+        (i64.store offset=(;a0;) (i32.const 0) (local.get $a0))
+        (br_if $event (i32.load offset=(;event;) (i32.const 0)))
+        ;; 80200004  amoswap.d.aqrl zero, a1, (a2)
+        (local.set $value (call $amoswap_d (i32.const 65536) (local.get $a2) (local.get $a1)))
+        (local.set $site (i32.const 67121156))
+        (br_if $event (i32.load offset=(;fault;) (i32.const 0)))
+        (br_if $event (i32.load offset=(;event;) (i32.const 0)))
+        ;; 80200008  lr.d a3, (a2)
+        (local.set $value (call $lr_d (i32.const 65536) (local.get $a2) (i64.const 0)))
+        (local.set $site (i32.const 67117064))
+        (br_if $event (i32.load offset=(;fault;) (i32.const 0)))
+        (local.set $a3 (local.get $value))
+        (i64.store offset=(;a3;) (i32.const 0) (local.get $a3))
+        (br_if $event (i32.load offset=(;event;) (i32.const 0)))
+        ;; 8020000c  sc.d a4, a3, (a2)
+        (local.set $value (call $sc_d (i32.const 65536) (local.get $a2) (local.get $a3)))
+        (local.set $site (i32.const 67112972))
+        (br_if $event (i32.load offset=(;fault;) (i32.const 0)))
+        (local.set $a4 (local.get $value))
+        (i64.store offset=(;a4;) (i32.const 0) (local.get $a4))
+        (br_if $event (i32.load offset=(;event;) (i32.const 0)))
+        (local.set $target (i64.add (local.get $base) (i64.const 16)))
+        (local.set $slot (i32.const 0))
+        br $out
+        unreachable
+      end
+      (local.set $target
+        (i64.add (local.get $base) (i64.extend_i32_u (i32.and (local.get $site) (i32.const 4095)))))
+      (local.set $n
+        (i32.add
+          (local.get $n)
+          (i32.and (i32.shr_u (local.get $site) (i32.const 12)) (i32.const 4095))))
+      (i32.eqz (i32.load offset=(;fault;) (i32.const 0)))
+      if
+        (local.set $target
+          (i64.add
+            (local.get $target)
+            (i64.extend_i32_u (i32.shr_u (local.get $site) (i32.const 24)))))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      end
+      (local.set $slot (i32.const 0))
+    end
+    (i32.store offset=(;budget;) (i32.const 0) (local.get $n))
+    local.get $slot
+    if
+      (i64.eq
+        (i64.load
+          (local.tee $slot
+            (i32.add
+              (i32.and
+                (i32.wrap_i64 (i64.shr_u (local.get $target) (i64.const 8)))
+                (i32.const 8176))
+              (i32.load offset=(;fetch_tlb;) (i32.const 0)))))
+        (local.tee $i64Temp (i64.and (local.get $target) (i64.const -4096))))
+      if
+        (i32.eq
+          (i32.and
+            (i32.load
+              (local.tee $slot
+                (i32.add
+                  (i32.load offset=8 (local.get $slot))
+                  (i32.shl
+                    (i32.and (i32.wrap_i64 (local.get $target)) (i32.const 4095))
+                    (i32.const 2)))))
+            (i32.const 511))
+          (i32.const 4))
+        if
+          (return_call_indirect $table (type $t0)
+            (i32.and (local.tee $site (i32.load offset=4 (local.get $slot))) (i32.const 255))
+            (local.get $i64Temp)
+            (i32.shr_u (local.get $site) (i32.const 8)))
+        end
+      end
+    end
+    (i64.store offset=(;pc;) (i32.const 0) (local.get $target))
+  )
+)

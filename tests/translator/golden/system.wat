@@ -1,0 +1,145 @@
+;; 80200000 (entry):
+;;   80200000  csrrw a0, sscratch, a1
+;;   80200004  csrsi sstatus, 2
+;;   80200008  cbo.zero (a2)
+;;   8020000c  add a0, a0, a1
+;;   → the interpreter at 80200010
+(module
+  (type $t0 (func (param i32 i64)))
+  (type $t1 (func (param i32 i32 i32) (result i32)))
+  (import "core" "sys_csrrw" (func $sys_csrrw (param i32 i32 i32) (result i32)))
+  (import "core" "sys_csrrsi" (func $sys_csrrsi (param i32 i32 i32) (result i32)))
+  (import "core" "sys_cbo_zero" (func $sys_cbo_zero (param i32 i32 i32) (result i32)))
+  (import "core" "fflags" (global $fflags (mut i32)))
+  (import "env" "table" (table $table 0 funcref))
+  (import "env" "memory" (memory 1024))
+  (func $r0 (export "r0") (param $entry i32) (param $base i64)
+    (local $n i32) (local $tlb i32) (local $slot i32) (local $site i32) (local $mode i32)
+    (local $i32Temp i32) (local $host i32) (local $address i64) (local $value i64)
+    (local $target i64) (local $i64Temp i64) (local $sp i64) (local $a0 i64) (local $a1 i64)
+    (local $a2 i64)
+    (local.set $n (i32.load offset=(;budget;) (i32.const 0)))
+    (local.set $tlb (i32.load offset=(;data_tlb;) (i32.const 0)))
+    block $out
+      block $event
+        (i32.lt_s (local.get $n) (i32.const 4))
+        if
+          (local.set $target (i64.add (local.get $base) (i64.const 0)))
+          (local.set $slot (i32.const 0))
+          br $out
+        end
+        (local.set $n (i32.sub (local.get $n) (i32.const 4)))
+        (local.set $a1 (i64.load offset=(;a1;) (i32.const 0)))
+        ;; 80200000  csrrw a0, sscratch, a1
+        (i64.store offset=(;pc;) (i32.const 0) (i64.add (local.get $base) (i64.const 0)))
+        (local.set $i32Temp (call $sys_csrrw (i32.const 65536) (i32.const 365568) (i32.const 320)))
+        (local.set $a0 (i64.load offset=(;a0;) (i32.const 0)))
+        local.get $i32Temp
+        if
+          (i32.store offset=(;event;) (i32.const 0) (i32.const 1))
+          (i32.eq (local.get $i32Temp) (i32.const 1))
+          if
+            (local.set $target (i64.add (local.get $base) (i64.const 4)))
+            (local.set $n (i32.add (local.get $n) (i32.const 3)))
+          else
+            (local.set $target (i64.load offset=(;pc;) (i32.const 0)))
+            (local.set $n (i32.add (local.get $n) (i32.const 4)))
+          end
+          (local.set $slot (i32.const 0))
+          br $out
+        end
+        (local.set $sp (i64.load offset=(;sp;) (i32.const 0)))
+        ;; 80200004  csrsi sstatus, 2
+        (i64.store offset=(;pc;) (i32.const 0) (i64.add (local.get $base) (i64.const 4)))
+        (local.set $i32Temp (call $sys_csrrsi (i32.const 65536) (i32.const 65536) (i32.const 256)))
+        local.get $i32Temp
+        if
+          (i32.store offset=(;event;) (i32.const 0) (i32.const 1))
+          (i32.eq (local.get $i32Temp) (i32.const 1))
+          if
+            (local.set $target (i64.add (local.get $base) (i64.const 8)))
+            (local.set $n (i32.add (local.get $n) (i32.const 2)))
+          else
+            (local.set $target (i64.load offset=(;pc;) (i32.const 0)))
+            (local.set $n (i32.add (local.get $n) (i32.const 3)))
+          end
+          (local.set $slot (i32.const 0))
+          br $out
+        end
+        (local.set $a2 (i64.load offset=(;a2;) (i32.const 0)))
+        ;; 80200008  cbo.zero (a2)
+        (i64.store offset=(;pc;) (i32.const 0) (i64.add (local.get $base) (i64.const 8)))
+        (local.set $i32Temp (call $sys_cbo_zero (i32.const 65536) (i32.const 393216) (i32.const 0)))
+        local.get $i32Temp
+        if
+          (i32.store offset=(;event;) (i32.const 0) (i32.const 1))
+          (i32.eq (local.get $i32Temp) (i32.const 1))
+          if
+            (local.set $target (i64.add (local.get $base) (i64.const 12)))
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+          else
+            (local.set $target (i64.load offset=(;pc;) (i32.const 0)))
+            (local.set $n (i32.add (local.get $n) (i32.const 2)))
+          end
+          (local.set $slot (i32.const 0))
+          br $out
+        end
+        ;; 8020000c  add a0, a0, a1
+        (local.set $a0 (i64.add (local.get $a0) (local.get $a1)))
+        (i64.store offset=(;a0;) (i32.const 0) (local.get $a0))
+        (local.set $target (i64.add (local.get $base) (i64.const 16)))
+        (local.set $slot (i32.const 0))
+        br $out
+        unreachable
+      end
+      (local.set $target
+        (i64.add (local.get $base) (i64.extend_i32_u (i32.and (local.get $site) (i32.const 4095)))))
+      (local.set $n
+        (i32.add
+          (local.get $n)
+          (i32.and (i32.shr_u (local.get $site) (i32.const 12)) (i32.const 4095))))
+      (i32.eqz (i32.load offset=(;fault;) (i32.const 0)))
+      if
+        (local.set $target
+          (i64.add
+            (local.get $target)
+            (i64.extend_i32_u (i32.shr_u (local.get $site) (i32.const 24)))))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      end
+      (local.set $slot (i32.const 0))
+    end
+    (i32.store offset=(;budget;) (i32.const 0) (local.get $n))
+    local.get $slot
+    if
+      (i64.eq
+        (i64.load
+          (local.tee $slot
+            (i32.add
+              (i32.and
+                (i32.wrap_i64 (i64.shr_u (local.get $target) (i64.const 8)))
+                (i32.const 8176))
+              (i32.load offset=(;fetch_tlb;) (i32.const 0)))))
+        (local.tee $i64Temp (i64.and (local.get $target) (i64.const -4096))))
+      if
+        (i32.eq
+          (i32.and
+            (i32.load
+              (local.tee $slot
+                (i32.add
+                  (i32.load offset=8 (local.get $slot))
+                  (i32.shl
+                    (i32.and (i32.wrap_i64 (local.get $target)) (i32.const 4095))
+                    (i32.const 2)))))
+            (i32.const 511))
+          (i32.const 4))
+        if
+          (return_call_indirect $table (type $t0)
+            (i32.and (local.tee $site (i32.load offset=4 (local.get $slot))) (i32.const 255))
+            (local.get $i64Temp)
+            (i32.shr_u (local.get $site) (i32.const 8)))
+        end
+      end
+    end
+    (i64.store offset=(;pc;) (i32.const 0) (local.get $target))
+  )
+)
