@@ -11,6 +11,7 @@ describe('arguments of run', () => {
       memory: undefined,
       disks: [],
       timeoutSeconds: undefined,
+      lockstep: false,
       stats: false,
       trace: false,
     });
@@ -32,6 +33,7 @@ describe('arguments of run', () => {
       exec: 'ls',
       timeoutSeconds: 1.5,
       tier: 'interpreter',
+      lockstep: false,
       stats: true,
       trace: true,
     });
@@ -70,6 +72,8 @@ describe('arguments of run', () => {
     ['--initrd i', /--initrd needs --kernel/],
     ['--template t --kernel k', /exclude each other/],
     ['--elf e --exec c', /exclude each other/],
+    ['--lockstep --disk d', /exclude each other/],
+    ['--lockstep --tier interpreter', /another tier/],
     ['--exec=', /not empty/],
     ['--stats=yes', /^--stats takes no value, so not "yes"\.$/],
     [`${'--disk d '.repeat(7).trim()}`, /takes 6 disks/],

@@ -25,6 +25,8 @@ export interface RunArguments {
   readonly exec?: string;
   readonly timeoutSeconds?: number;
   readonly tier?: Tier;
+  /** Both tiers beside each other. */
+  readonly lockstep: boolean;
   readonly stats: boolean;
   readonly trace: boolean;
 }
@@ -41,6 +43,7 @@ const options = {
   exec: { type: 'string' },
   timeout: { type: 'string' },
   tier: { type: 'string' },
+  lockstep: { type: 'boolean' },
   stats: { type: 'boolean' },
   trace: { type: 'boolean' },
 } as const;
@@ -77,6 +80,8 @@ const conflicts: readonly (readonly [string, string])[] = [
   ['append', 'elf'],
   ['firmware', 'elf'],
   ['exec', 'elf'],
+  ['lockstep', 'trace'],
+  ['lockstep', 'disk'],
 ];
 
 export function parseRunArguments(words: readonly string[]): RunArguments {
@@ -94,6 +99,11 @@ export function parseRunArguments(words: readonly string[]): RunArguments {
   if (values.initrd !== undefined && values.kernel === undefined) {
     throw new UserError('--initrd needs --kernel. Give the kernel that the initrd belongs to.');
   }
+  if (values.lockstep && values.tier === 'interpreter') {
+    throw new UserError(
+      '--lockstep compares the interpreter with another tier. Give "translator" or "both".',
+    );
+  }
   const disks = (values.disk ?? []).map(parseDisk);
   if (disks.length > DISKS_MAX) {
     throw new UserError(`A machine takes ${DISKS_MAX} disks; ${disks.length} were given.`);
@@ -104,6 +114,7 @@ export function parseRunArguments(words: readonly string[]): RunArguments {
     disks,
     timeoutSeconds: values.timeout === undefined ? undefined : parseSeconds(values.timeout),
     tier: values.tier === undefined ? undefined : parseTier(values.tier),
+    lockstep: values.lockstep ?? false,
     stats: values.stats ?? false,
     trace: values.trace ?? false,
   };

@@ -30,6 +30,9 @@ The machine:
   --disk FILE[,ro]    a disk image as virtio disk, read-only with ",ro"; up to six times
   --tier NAME         what runs the guest's code: "interpreter", "translator" (all that runs more
                       than once becomes WebAssembly) or "both" (what is hot does; the default)
+  --lockstep          run the guest twice, interpreted and translated, and compare all state
+                      after each slice; no disks, and stdin is empty; exit code 1 when the two
+                      differ
 
 What to do:
   --exec CMD          run CMD in the guest's shell instead: prints exactly what it prints, passes

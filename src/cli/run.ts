@@ -11,6 +11,7 @@ import { MIB } from '../machine/memory-map.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { ExitCode } from './exit.ts';
 import { FileDisk } from './file-disk.ts';
+import { type LockstepRun, runLockstep } from './lockstep.ts';
 import { nodeHost } from './node-host.ts';
 import { loadCore, loadTemplate, readInput } from './repository.ts';
 import { commandSession, consoleSession, type End } from './session.ts';
@@ -23,6 +24,7 @@ const DEFAULT_APPEND = 'console=ttyS0 earlycon=sbi';
 export async function run(words: readonly string[]): Promise<number> {
   const args = parseRunArguments(words);
   const [{ boot, memory }, core] = await Promise.all([loadBoot(args), loadCore()]);
+  if (args.lockstep) return lockstep(args, { boot, memory: args.memory ?? memory, core });
   const disks: FileDisk[] = [];
   try {
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
@@ -51,6 +53,26 @@ export async function run(words: readonly string[]): Promise<number> {
   } finally {
     await Promise.all(disks.map((disk) => disk.close()));
   }
+}
+
+async function lockstep(
+  { exec, tier, timeoutSeconds, stats }: RunArguments,
+  given: { boot: BootConfig; memory: number; core: WebAssembly.Module },
+): Promise<number> {
+  let figures: LockstepRun['figures'] | undefined;
+  const both = async (): Promise<End> => {
+    const run = await runLockstep({
+      ...given,
+      exec,
+      ...(tier && tier !== 'interpreter' && { tier }),
+    });
+    figures = run.figures;
+    return run.end;
+  };
+  const end = await withTimeout(both(), timeoutSeconds);
+  if (end.message !== undefined) process.stderr.write(`tabvisor: ${end.message}\n`);
+  if (stats && figures) process.stderr.write(`${JSON.stringify(figures)}\n`);
+  return end.code;
 }
 
 async function loadBoot(args: RunArguments): Promise<{ boot: BootConfig; memory: number }> {
