@@ -9,6 +9,15 @@ import { RAM_BASE, RES_ADDR, RES_VALUE } from './generated/layout';
 import { resolveAtomic } from './access';
 import { LOAD, NOWHERE, ramAt, STORE } from './mmu';
 import { noteStore } from './pages';
+import {
+  compareExchange,
+  exchange,
+  fetchAdd,
+  fetchAnd,
+  fetchOr,
+  fetchXor,
+  loadShared,
+} from './shared';
 
 /** Address and size as one: addresses are multiples of 4, bit 0 says that it is a doubleword. */
 // @ts-ignore: decorator
@@ -20,7 +29,7 @@ function reservationOf<T>(physical: u64): u64 {
 function reserved<T>(h: usize, address: u64): i64 {
   const physical = resolveAtomic(h, address, sizeof<T>(), LOAD);
   if (physical == NOWHERE) return 0;
-  const value = atomic.load<T>(ramAt(physical));
+  const value = loadShared<T>(ramAt(physical));
   store<u64>(h, reservationOf<T>(physical), RES_ADDR);
   store<u64>(h, <u64>value, RES_VALUE);
   return <i64>value;
@@ -33,7 +42,7 @@ function conditional<T>(h: usize, address: u64, value: T): i64 {
   store<u64>(h, -1, RES_ADDR);
   if (!held) return 1;
   const expected = <T>load<u64>(h, RES_VALUE);
-  if (atomic.cmpxchg<T>(ramAt(physical), expected, value) != expected) return 1;
+  if (compareExchange<T>(ramAt(physical), expected, value) != expected) return 1;
   noteStore(h, <u32>(physical - RAM_BASE), sizeof<T>());
   return 0;
 }
@@ -56,20 +65,20 @@ function modify<T, U>(h: usize, address: u64, value: T, operation: i32): i64 {
   if (physical == NOWHERE) return 0;
   const at = ramAt(physical);
   let old: T;
-  if (operation == SWAP) old = atomic.xchg<T>(at, value);
-  else if (operation == ADD) old = atomic.add<T>(at, value);
-  else if (operation == XOR) old = atomic.xor<T>(at, value);
-  else if (operation == AND) old = atomic.and<T>(at, value);
-  else if (operation == OR) old = atomic.or<T>(at, value);
+  if (operation == SWAP) old = exchange<T>(at, value);
+  else if (operation == ADD) old = fetchAdd<T>(at, value);
+  else if (operation == XOR) old = fetchXor<T>(at, value);
+  else if (operation == AND) old = fetchAnd<T>(at, value);
+  else if (operation == OR) old = fetchOr<T>(at, value);
   else {
     while (true) {
-      old = atomic.load<T>(at);
+      old = loadShared<T>(at);
       let result = value;
       if (operation == MIN) result = old < value ? old : value;
       else if (operation == MAX) result = old > value ? old : value;
       else if (operation == MINU) result = <U>old < <U>value ? old : value;
       else result = <U>old > <U>value ? old : value;
-      if (atomic.cmpxchg<T>(at, old, result) == old) break;
+      if (compareExchange<T>(at, old, result) == old) break;
     }
   }
   noteStore(h, <u32>(physical - RAM_BASE), sizeof<T>());

@@ -20,6 +20,7 @@ import {
 } from './hart';
 import { noteStore } from './pages';
 import { pmpAllows } from './pmp';
+import { compareExchange, loadShared } from './shared';
 import { noteSuperpage } from './tlb';
 
 export const LOAD: u32 = 0;
@@ -100,7 +101,7 @@ export function translateFor(h: usize, address: u64, access: u32): u64 {
     if (!isRam(h, at, 8) || !pmpAllows(h, at, 8, LOAD, SUPERVISOR)) {
       return accessFault(h, access, address);
     }
-    const pte = atomic.load<u64>(ramAt(at));
+    const pte = loadShared<u64>(ramAt(at));
     if ((pte & PTE_V) == 0 || (pte & (PTE_R | PTE_W)) == PTE_W || (pte & PTE_RESERVED) != 0) {
       return pageFault(h, access, address);
     }
@@ -136,7 +137,7 @@ export function translateFor(h: usize, address: u64, access: u32): u64 {
       if ((load<u64>(h, MENVCFG) & MENVCFG_ADUE) == 0) return pageFault(h, access, address);
       if (!pmpAllows(h, at, 8, STORE, SUPERVISOR)) return accessFault(h, access, address);
       // Another hart may have changed the entry: walk again from it.
-      if (atomic.cmpxchg<u64>(ramAt(at), pte, pte | needed) != pte) {
+      if (compareExchange<u64>(ramAt(at), pte, pte | needed) != pte) {
         level++;
         continue;
       }

@@ -40,6 +40,7 @@ import {
   SUPERVISOR,
 } from './hart';
 import { time } from './host';
+import { loadShared } from './shared';
 
 const INTERRUPT: u64 = 1 << 63;
 
@@ -57,7 +58,7 @@ export function lookAtClock(h: usize): void {
 
 /** mip as of the last look at the clock. */
 function pendingNow(h: usize): u64 {
-  let pending = load<u64>(h, MIP) | <u64>atomic.load<u32>(h, EXT_PENDING);
+  let pending = load<u64>(h, MIP) | <u64>loadShared<u32>(h + EXT_PENDING);
   if (load<u64>(h, MENVCFG) & MENVCFG_STCE) {
     pending = timerPending ? pending | IP_STIP : pending & ~IP_STIP;
   }

@@ -12,13 +12,15 @@ describe('arguments of run', () => {
       disks: [],
       timeoutSeconds: undefined,
       lockstep: false,
+      without: [],
       stats: false,
       trace: false,
     });
     expect(
       parse(
         '--kernel K --initrd I --append a=b --firmware F --memory 256M --disk d --disk e.img,ro ' +
-          '--exec ls --timeout 1.5 --tier interpreter --stats --trace',
+          '--exec ls --timeout 1.5 --tier interpreter --without tail-calls,fused-multiply-add ' +
+          '--stats --trace',
       ),
     ).toEqual({
       kernel: 'K',
@@ -34,6 +36,7 @@ describe('arguments of run', () => {
       timeoutSeconds: 1.5,
       tier: 'interpreter',
       lockstep: false,
+      without: ['tailCalls', 'fusedMultiplyAdd'],
       stats: true,
       trace: true,
     });
@@ -56,6 +59,7 @@ describe('arguments of run', () => {
     ['--no-stats', /^There is no option --no-stats\./],
     ['word', /^"word" belongs to no option\./],
     ['-- word', /^"word" belongs to no option\./],
+    ['--without threads', /^--without takes tail-calls and fused-multiply-add, not "threads"/],
     ['--memory', /^--memory needs a value\. Write it as in --memory 256M\.$/],
     ['--memory --stats', /^--memory needs a value, and "--stats" looks like the next option\./],
     ['--exec -l', /write --exec="-l"\.$/],

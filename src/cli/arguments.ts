@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { UserError } from '../machine/errors.ts';
-import type { Tier } from '../machine/machine.ts';
+import type { EngineFeature, Tier } from '../machine/machine.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from '../machine/memory-map.ts';
 
 export interface DiskArgument {
@@ -27,6 +27,7 @@ export interface RunArguments {
   readonly tier?: Tier;
   /** Both tiers beside each other. */
   readonly lockstep: boolean;
+  readonly without: readonly EngineFeature[];
   readonly stats: boolean;
   readonly trace: boolean;
 }
@@ -44,6 +45,7 @@ const options = {
   timeout: { type: 'string' },
   tier: { type: 'string' },
   lockstep: { type: 'boolean' },
+  without: { type: 'string' },
   stats: { type: 'boolean' },
   trace: { type: 'boolean' },
 } as const;
@@ -66,6 +68,7 @@ const examples: Partial<Record<OptionName, string>> = {
   exec: '"uname -a"',
   timeout: '60',
   tier: 'both',
+  without: 'tail-calls',
 };
 
 const HELP = 'See "tabvisor run --help".';
@@ -115,6 +118,7 @@ export function parseRunArguments(words: readonly string[]): RunArguments {
     timeoutSeconds: values.timeout === undefined ? undefined : parseSeconds(values.timeout),
     tier: values.tier === undefined ? undefined : parseTier(values.tier),
     lockstep: values.lockstep ?? false,
+    without: values.without === undefined ? [] : parseWithout(values.without),
     stats: values.stats ?? false,
     trace: values.trace ?? false,
   };
@@ -207,6 +211,23 @@ function parseTier(text: string): Tier {
   const tier = TIERS.find((one) => one === text);
   if (tier) return tier;
   throw new UserError(`--tier is one of ${TIERS.join(', ')}, not "${text}".`);
+}
+
+const FEATURES: Readonly<Record<string, EngineFeature>> = {
+  'tail-calls': 'tailCalls',
+  'fused-multiply-add': 'fusedMultiplyAdd',
+};
+
+/** `tail-calls,fused-multiply-add`. */
+function parseWithout(text: string): EngineFeature[] {
+  return text.split(',').map((name) => {
+    const feature = Object.hasOwn(FEATURES, name) ? FEATURES[name] : undefined;
+    if (feature) return feature;
+    throw new UserError(
+      `--without takes ${Object.keys(FEATURES).join(' and ')}, not "${name}". ` +
+        'Put a comma between several.',
+    );
+  });
 }
 
 function parseSeconds(text: string): number {

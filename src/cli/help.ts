@@ -33,6 +33,8 @@ The machine:
   --lockstep          run the guest twice, interpreted and translated, and compare all state
                       after each slice; no disks, and stdin is empty; exit code 1 when the two
                       differ
+  --without LIST      translate as if WebAssembly here had no "tail-calls" or no
+                      "fused-multiply-add" (a comma between them): slower, with the same results
 
 What to do:
   --exec CMD          run CMD in the guest's shell instead: prints exactly what it prints, passes

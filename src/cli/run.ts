@@ -39,6 +39,7 @@ export async function run(words: readonly string[]): Promise<number> {
         disks,
         ports: session.ports,
         tier: args.tier,
+        without: args.without,
         console: columns > 0 && rows > 0 ? { columns, rows } : undefined,
         trace: args.trace ? (board) => void process.stderr.write(traceLine(board)) : undefined,
       },

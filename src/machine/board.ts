@@ -7,6 +7,7 @@
 import { type Core, createMemory, instantiateCore } from '../core/core.ts';
 import { HartView } from '../core/hart.ts';
 import { PAGE_FLAGS_OFFSET, PAGE_SHIFT, PageFlag, RAM_OFFSET } from '../core/layout.ts';
+import type { EngineFeature } from '../translator/features.ts';
 import { Translator } from '../translator/translator.ts';
 import { BUS_FAULT, BUS_FAULT64, Bus } from './bus.ts';
 import type { GuestClock } from './clock.ts';
@@ -63,6 +64,8 @@ export interface BoardOptions {
   readonly core: WebAssembly.Module;
   readonly shared: boolean;
   readonly tier: Tier;
+  /** Features of the engine that translated code does without. */
+  readonly without: readonly EngineFeature[];
   readonly plan: BootPlan;
   readonly host: MachineHost;
   readonly clock: GuestClock;
@@ -167,12 +170,10 @@ export class Board {
 
     this.core = instantiateCore(options.core, memory, this.#coreHost());
     if (options.tier !== 'interpreter') {
-      this.translator = new Translator(
-        this.core,
-        options.shared,
-        () => host.now(),
-        options.tier === 'translator' ? { threshold: 1 } : {},
-      );
+      this.translator = new Translator(this.core, options.shared, () => host.now(), {
+        without: options.without,
+        ...(options.tier === 'translator' && { threshold: 1 }),
+      });
     }
     const { exports } = this.core;
     // Only where code was decoded does a write of the host matter to the core.

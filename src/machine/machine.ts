@@ -3,6 +3,7 @@
  * everything from outside; guarantees that no failure of guest or device throws out of it: it
  * becomes the machine's state, with a reason.
  */
+import type { EngineFeature } from '../translator/features.ts';
 import type { TranslatorStats } from '../translator/translator.ts';
 import { Board, type MachineRequest, type Tier } from './board.ts';
 import { GuestClock } from './clock.ts';
@@ -17,6 +18,7 @@ import { type BootConfig, planBoot } from './loader/boot.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from './memory-map.ts';
 import { RunLoop } from './runloop.ts';
 
+export type { EngineFeature } from '../translator/features.ts';
 export type { Tier } from './board.ts';
 export type { MachineState } from './lifecycle.ts';
 export type { BootConfig } from './loader/boot.ts';
@@ -35,6 +37,8 @@ export interface MachineConfig {
   readonly shared: boolean;
   /** What runs guest code; `both` unless given. */
   readonly tier?: Tier;
+  /** Features of the engine to do without, as if it lacked them. */
+  readonly without?: readonly EngineFeature[];
   /** Called before each instruction, which then runs alone: for tracing. */
   readonly trace?: (board: Board) => void;
 }
@@ -112,6 +116,7 @@ export class Machine {
       core: config.core,
       shared: config.shared,
       tier: config.trace ? 'interpreter' : (config.tier ?? 'both'),
+      without: config.without ?? [],
       plan,
       host,
       clock: this.#clock,

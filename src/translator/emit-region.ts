@@ -5,8 +5,8 @@
  * the guest's registers live says `registers.ts`. `n` counts down the instructions that may still
  * run, as in the interpreter; a block with an entry or a back-edge is begun only when all until the
  * next such block fits in, so budgets and instret are exact. The way out stores pc, or goes on with
- * a tail call where the address has translated code. At a fault the hart's state is that of the
- * interpreter.
+ * a tail call where the address has translated code and the engine can. At a fault the hart's state
+ * is that of the interpreter.
  */
 import { TLB_INDEX } from '../core/layout.ts';
 import { OperationCode } from '../isa/table.ts';
@@ -332,7 +332,14 @@ class RegionEmitter {
   #emitWayOut(): void {
     const { code } = this.#frame;
     code.i32(0).get(Local.n).memory(Op.i32_store, at('budget'));
-    // Linked: through the fetch Local.tlb to the decode page, whose slot says where translated code is.
+    // Without tail calls the interpreter's loop finds what comes next, and calls it.
+    if (this.#frame.module.features.tailCalls) this.#emitLink();
+    code.i32(0).get(Local.target).memory(Op.i64_store, at('pc'));
+  }
+
+  /** Goes on where the way out is linked: the fetch TLB leads to a decode page, its slot to code. */
+  #emitLink(): void {
+    const { code } = this.#frame;
     code.get(Local.slot).op(Op.if, Type.void);
     code.get(Local.target).i64(8n).op(Op.i64_shr_u, Op.i32_wrap_i64).i32(TLB_INDEX).op(Op.i32_and);
     code
@@ -367,7 +374,6 @@ class RegionEmitter {
     code.get(Local.site).i32(8).op(Op.i32_shr_u);
     code.op(Op.return_call_indirect).u32(this.#frame.module.regionType).u32(0);
     code.op(Op.end, Op.end, Op.end);
-    code.i32(0).get(Local.target).memory(Op.i64_store, at('pc'));
   }
 }
 

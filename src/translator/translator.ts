@@ -16,7 +16,7 @@ import {
   RAM_OFFSET,
 } from '../core/layout.ts';
 import { OperationCode } from '../isa/table.ts';
-import { engineFeatures } from './features.ts';
+import { type EngineFeature, type EngineFeatures, engineFeatures } from './features.ts';
 import { buildModule } from './module.ts';
 import { findRegion, type Region } from './region.ts';
 
@@ -48,6 +48,12 @@ export interface TranslatorStats {
   evictions: number;
 }
 
+export interface TranslatorOptions {
+  readonly threshold?: number;
+  readonly batch?: number;
+  readonly without?: readonly EngineFeature[];
+}
+
 interface Request {
   readonly ramOffset: number;
   readonly offset: number;
@@ -58,6 +64,7 @@ export class Translator {
   readonly #shared: boolean;
   readonly #now: () => number;
   readonly #batch: number;
+  readonly #features: EngineFeatures;
   readonly #view: DataView;
   readonly #queue = new Map<number, Request>();
   /** Function indices by the page that they are in. */
@@ -77,15 +84,17 @@ export class Translator {
 
   /**
    * `now`: milliseconds, for the statistics. `threshold`: jumps to an address after which it is hot;
-   * `batch`: hot addresses that are compiled at once.
+   * `batch`: hot addresses that are compiled at once; `without`: features of the engine that are
+   * left unused.
    */
   constructor(
     core: Core,
     shared: boolean,
     now: () => number,
-    { threshold = HEAT_THRESHOLD, batch = BATCH }: { threshold?: number; batch?: number } = {},
+    { threshold = HEAT_THRESHOLD, batch = BATCH, without = [] }: TranslatorOptions = {},
   ) {
     this.#batch = batch;
+    this.#features = engineFeatures(without);
     this.#core = core;
     this.#shared = shared;
     this.#now = now;
@@ -162,7 +171,7 @@ export class Translator {
     const { bytes, regions } = buildModule(
       found.map(({ region }) => region),
       this.#shared,
-      engineFeatures(),
+      this.#features,
     );
     const module = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(module, {

@@ -16,6 +16,7 @@ import {
   HEAT_OFFSET,
   RAM_OFFSET,
 } from '../../src/core/layout.ts';
+import type { EngineFeature } from '../../src/translator/features.ts';
 import { Translator, type TranslatorStats } from '../../src/translator/translator.ts';
 import { BLOCKS, POOL, RAM_BASE, RAM_SIZE, RESULTS } from './layout.ts';
 
@@ -36,6 +37,8 @@ function coreModule(): WebAssembly.Module {
 export interface EngineOptions {
   /** Code of the blocks, or of blocks and harness, is translated; nothing unless given. */
   readonly translate?: 'blocks' | 'all';
+  /** Features of the engine that translated code does without. */
+  readonly without?: readonly EngineFeature[];
 }
 
 export class Engine {
@@ -54,7 +57,7 @@ export class Engine {
   #collected: Map<number, readonly [ramOffset: number, offset: number]> | undefined;
   #ticks = 0;
 
-  constructor(image: Uint8Array, { translate }: EngineOptions = {}) {
+  constructor(image: Uint8Array, { translate, without = [] }: EngineOptions = {}) {
     const memory = createMemory(RAM_SIZE, false);
     this.#image = image;
     this.#view = new DataView(memory.buffer);
@@ -76,6 +79,7 @@ export class Engine {
       this.#translator = new Translator(this.core, false, () => 0, {
         threshold: 1,
         batch: MODULE_REGIONS,
+        without,
       });
     }
     this.ram.set(image);

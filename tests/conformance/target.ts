@@ -7,6 +7,7 @@
 import { ExitReason } from '../../src/core/layout.ts';
 import { disassemble } from '../../src/isa/disassemble.ts';
 import { Lockstep, type LockstepDifference } from '../../src/machine/lockstep.ts';
+import type { EngineFeature } from '../../src/translator/features.ts';
 import type { TranslatorStats } from '../../src/translator/translator.ts';
 import { Engine, type EngineOptions } from './engine.ts';
 import { BLOCKS, HARNESS_SIZE, RAM_BASE } from './layout.ts';
@@ -34,9 +35,12 @@ export type Mode = (typeof MODES)[number];
 export type Target = (image: Uint8Array, budget?: number) => TargetRun;
 
 /** Starts in M-mode at the start of RAM and runs at most `budget` instructions. */
-export function createTarget(mode: Mode = 'interpreter'): Target {
+export function createTarget(
+  mode: Mode = 'interpreter',
+  without: readonly EngineFeature[] = [],
+): Target {
   if (mode === 'lockstep') return (image, budget = 2e9) => runLockstep(image, budget);
-  const options: EngineOptions = mode === 'translator' ? { translate: 'blocks' } : {};
+  const options: EngineOptions = mode === 'translator' ? { translate: 'blocks', without } : {};
   return (image, budget = 2e9) => {
     const engine = prepared(image, budget, options);
     return outcomeOf(engine, runToEnd(engine, budget));

@@ -4,14 +4,15 @@ import { differences, differingBlocks } from '../conformance/compare.ts';
 import { generateBlock } from '../conformance/generate.ts';
 import { Image } from '../conformance/image.ts';
 import { createTarget } from '../conformance/target.ts';
+import { FORMS } from './tier.ts';
 
 const BLOCKS_IN_IMAGE = 40;
 const IMAGES = 6;
 const BUDGET = 1e8;
 
-describe('interpreter and translator', () => {
+describe.each(FORMS)('interpreter and translator %s', (_, without) => {
   const interpreted = createTarget('interpreter');
-  const translated = createTarget('translator');
+  const translated = createTarget('translator', without);
 
   it.each([1, 20, 300])('leave the same state, seed %i', (seed) => {
     for (let n = 0; n < IMAGES; n++) {

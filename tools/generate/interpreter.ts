@@ -305,6 +305,7 @@ import { NEXT_FAST, NEXT_OUTER, TRAPPED } from '../events';
 import { dataTlbOf, fetchTlbOf, loadSlow, storeSlow } from '../access';
 import { crossPage, decodeAt, fetchPage, redecode } from '../fetch';
 import { heat } from '../heat';
+import { loadShared } from '../shared';
 import { tlbEntry } from '../tlb';
 import { dirtyFloat, floatOn, unbox } from '../hart';
 import { raiseFault, raiseIllegal, takeInterrupt, wakes } from '../trap';
@@ -333,7 +334,7 @@ export function run(hart: u32, budget: i32): u32 {
       reason = EXIT_SBI;
       break;
     }
-    if (atomic.load<u32>(h, ATTENTION)) {
+    if (loadShared<u32>(h + ATTENTION)) {
       reason = EXIT_ATTENTION;
       break;
     }
