@@ -4,14 +4,14 @@
  * the difference before it is committed.
  *
  * The region begins at the label `entry`, or at the first instruction. Comments of the form
- * `# name: value` set: `fusedMultiplyAdd` (yes), `translated` (page offset of another region).
+ * `# name: value` set: `fusedMultiplyAdd` (yes), `tailCalls` (no), `translated` (page offset of another region).
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { assemble } from '../../src/isa/assemble.ts';
 import { INSTRUCTIONS } from '../../src/isa/table.ts';
-import { engineFeatures } from '../../src/translator/features.ts';
+import { type EngineFeatures, engineFeatures } from '../../src/translator/features.ts';
 import { findRegion, type Region, successors } from '../../src/translator/region.ts';
 import { components, graphOf, isCycle, makeReducible } from '../../src/translator/structure.ts';
 import { describeRegion, guestText } from '../../src/translator/text.ts';
@@ -19,11 +19,12 @@ import { describeRegion, guestText } from '../../src/translator/text.ts';
 const folder = new URL('golden/', import.meta.url);
 const BASE = 0x80200000n;
 const PAGE = 4096;
+const LEAST: EngineFeatures = { tailCalls: false, fusedMultiplyAdd: false };
 
 interface Case {
   readonly name: string;
   readonly region: Region;
-  readonly fusedMultiplyAdd: boolean;
+  readonly features: EngineFeatures;
 }
 
 function read(name: string): Case {
@@ -37,7 +38,10 @@ function read(name: string): Case {
   return {
     name,
     region: findRegion(new DataView(page.buffer), entry, (offset) => offset === translated),
-    fusedMultiplyAdd: setting('fusedMultiplyAdd') === 'yes',
+    features: {
+      tailCalls: setting('tailCalls') !== 'no',
+      fusedMultiplyAdd: setting('fusedMultiplyAdd') === 'yes',
+    },
   };
 }
 
@@ -49,10 +53,10 @@ const cases = readdirSync(folder)
 const withoutPlaces = (text: string) => text.replace(/offset=\d+ (?=\(;)/g, 'offset=');
 
 describe('what is emitted', () => {
-  test.each(cases)('$name', async ({ name, region, fusedMultiplyAdd }) => {
-    const { module, text } = describeRegion(region, { fusedMultiplyAdd }, BASE);
+  test.each(cases)('$name', async ({ name, region, features }) => {
+    const { module, text } = describeRegion(region, features, BASE);
     // An engine without relaxed SIMD is never given such code.
-    if (!fusedMultiplyAdd || engineFeatures().fusedMultiplyAdd) {
+    if (!features.fusedMultiplyAdd || engineFeatures().fusedMultiplyAdd) {
       expect(WebAssembly.validate(module.bytes)).toBe(true);
     }
     const guest = guestText(region, BASE).trimEnd().replace(/^/gm, ';; ');
@@ -66,13 +70,13 @@ describe('what is emitted', () => {
     const page = new Uint8Array(PAGE);
     page.set(bytes);
     const region = findRegion(new DataView(page.buffer), 0, () => false);
-    const { text } = describeRegion(region, { fusedMultiplyAdd: false }, BASE);
+    const { text } = describeRegion(region, LEAST, BASE);
     expect(text.match(/;; \w+ {2}beqz/g)).toHaveLength(40);
   });
 
   test('each instruction of a program is emitted once', () => {
     for (const { name, region } of cases) {
-      const { text } = describeRegion(region, { fusedMultiplyAdd: false }, BASE);
+      const { text } = describeRegion(region, LEAST, BASE);
       const emitted = [...text.matchAll(/;; ([0-9a-f]+) {2}/g)].map(([, address]) => address);
       expect(emitted.sort(), name).toEqual([...new Set(emitted)]);
       expect(emitted, name).toHaveLength(region.instructions);
@@ -132,6 +136,7 @@ describe('what the programs cover', () => {
       'nested-loop': { ...plain, blocks: 4, depth: 2 },
       irreducible: { ...plain, blocks: 4, depth: 1, dispatchers: 1 },
       call: { ...plain, blocks: 2, entries: 2 },
+      'call-without-tail-calls': { ...plain, blocks: 2, entries: 2 },
       indirect: { ...plain, blocks: 2, entries: 2 },
       'page-end': plain,
       'page-leave': { ...plain, blocks: 2 },
