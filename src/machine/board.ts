@@ -65,7 +65,7 @@ export interface BoardOptions {
   readonly shared: boolean;
   readonly tier: Tier;
   /** Features of the engine that translated code does without. */
-  readonly without: readonly EngineFeature[];
+  readonly without?: readonly EngineFeature[];
   readonly plan: BootPlan;
   readonly host: MachineHost;
   readonly clock: GuestClock;
