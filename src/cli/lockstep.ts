@@ -26,7 +26,7 @@ export interface LockstepRun {
   readonly figures: Readonly<Record<string, unknown>>;
 }
 
-type Given = Pick<LockstepOptions, 'memory' | 'boot' | 'core' | 'tier'> & {
+type Given = Pick<LockstepOptions, 'memory' | 'boot' | 'core' | 'tier' | 'without'> & {
   readonly exec: string | undefined;
 };
 

@@ -57,7 +57,7 @@ export async function run(words: readonly string[]): Promise<number> {
 }
 
 async function lockstep(
-  { exec, tier, timeoutSeconds, stats }: RunArguments,
+  { exec, tier, without, timeoutSeconds, stats }: RunArguments,
   given: { boot: BootConfig; memory: number; core: WebAssembly.Module },
 ): Promise<number> {
   let figures: LockstepRun['figures'] | undefined;
@@ -65,6 +65,7 @@ async function lockstep(
     const run = await runLockstep({
       ...given,
       exec,
+      without,
       ...(tier && tier !== 'interpreter' && { tier }),
     });
     figures = run.figures;

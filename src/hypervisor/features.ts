@@ -2,6 +2,8 @@
  * What the browser must have for a VM to run, and what it would be good to have. Each missing
  * feature is named together with the versions that brought it.
  */
+import { hasRelaxedSimd, hasTailCalls } from '../translator/features.ts';
+
 export interface MissingFeature {
   name: string;
   why: string;
@@ -11,12 +13,6 @@ export interface MissingFeature {
 interface Feature extends MissingFeature {
   present(): boolean;
 }
-
-/** The smallest module with a 128-bit vector: `(func (result v128) (v128.const 0) …)`. */
-const SIMD_PROBE = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
-  253, 98, 11,
-]);
 
 function secure(): boolean {
   return globalThis.isSecureContext && 'subtle' in crypto;
@@ -32,14 +28,8 @@ const REQUIRED: Feature[] = [
   {
     name: 'WebAssembly with 64-bit integers',
     why: 'the processor of the virtual machines is made of it',
-    versions: 'Chrome 85, Firefox 78, Safari 15',
+    versions: 'Chrome 85, Firefox 79, Safari 15',
     present: () => typeof WebAssembly === 'object' && typeof BigInt64Array === 'function',
-  },
-  {
-    name: 'WebAssembly SIMD',
-    why: 'the processor of the virtual machines uses it',
-    versions: 'Chrome 91, Firefox 89, Safari 16.4',
-    present: () => WebAssembly.validate(SIMD_PROBE),
   },
   {
     name: 'Web Workers',
@@ -55,10 +45,35 @@ const REQUIRED: Feature[] = [
   },
 ];
 
+/** What VMs run without, only slower; a worker finds the same out by itself. */
+const USEFUL: Feature[] = [
+  {
+    name: 'WebAssembly tail calls',
+    why: 'translated code goes on in other translated code by way of the interpreter',
+    versions: 'Chrome 112, Firefox 121, Safari 18.2',
+    present: hasTailCalls,
+  },
+  {
+    name: 'WebAssembly relaxed SIMD',
+    why: 'fused multiply-add is computed step by step',
+    versions: 'Chrome 114, Firefox 145',
+    present: hasRelaxedSimd,
+  },
+];
+
 /** Required features that this browser lacks; empty when everything is there. */
 export function missingFeatures(): MissingFeature[] {
+  return missingOf(REQUIRED);
+}
+
+/** Features without which guests run slower. */
+export function slowFeatures(): MissingFeature[] {
+  return missingOf(USEFUL);
+}
+
+function missingOf(features: readonly Feature[]): MissingFeature[] {
   const missing: MissingFeature[] = [];
-  for (const feature of REQUIRED) {
+  for (const feature of features) {
     let present = false;
     try {
       present = feature.present();

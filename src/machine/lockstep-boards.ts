@@ -6,6 +6,7 @@
  * whose requests end when the host likes.
  */
 import { ExitReason, PAGE_SIZE, RAM_OFFSET } from '../core/layout.ts';
+import type { EngineFeature } from '../translator/features.ts';
 import { Board, type MachineRequest, type Tier } from './board.ts';
 import { GuestClock } from './clock.ts';
 import { ConsoleOutput, PanicWatcher } from './console.ts';
@@ -41,6 +42,7 @@ export interface LockstepOptions {
   readonly seed?: number;
   /** The tier beside the interpreter: what is hot, unless told otherwise. */
   readonly tier?: Exclude<Tier, 'interpreter'>;
+  readonly without?: readonly EngineFeature[];
   /** Ports of the virtio console, made once for each side. */
   readonly ports?: (side: 'reference' | 'subject') => readonly ConsolePortOptions[];
   readonly onConsole: (data: Uint8Array) => void;
@@ -111,7 +113,7 @@ export class LockstepBoards {
   }
 
   #side(name: 'reference' | 'subject', tier: Tier): Side {
-    const { memory, boot, core, shared, seed = 1, ports, onConsole } = this.#options;
+    const { memory, boot, core, shared, without, seed = 1, ports, onConsole } = this.#options;
     const random = sequence(seed + 1);
     const host: MachineHost = {
       now: () => this.#now,
@@ -130,6 +132,7 @@ export class LockstepBoards {
       core,
       shared,
       tier,
+      without,
       plan: planBoot(boot, memory),
       host,
       clock,

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panels';
-import { missingFeatures, sharedMemoryAvailable } from '../hypervisor/features.ts';
+import { missingFeatures, sharedMemoryAvailable, slowFeatures } from '../hypervisor/features.ts';
 import { useSelectedId } from './navigation.ts';
 import { Notice } from './parts/controls.tsx';
 import { NARROW, useMedia, useVm, useVms } from './parts/hooks.ts';
@@ -14,6 +14,7 @@ import { TopBar } from './views/top-bar.tsx';
 import { BootProblems, Unsupported, Welcome } from './views/welcome.tsx';
 
 const MISSING = missingFeatures();
+const SLOW = MISSING.length > 0 ? [] : slowFeatures();
 
 export function App() {
   const vms = useVms();
@@ -24,6 +25,7 @@ export function App() {
     <div className="page">
       <TopBar />
       <SharedMemoryNotice />
+      <SlowerNotice />
       <StartedAgainNotice />
       {problems.length > 0 ? (
         <BootProblems problems={problems} />
@@ -98,6 +100,38 @@ function SharedMemoryNotice() {
       each. The server can send the headers Cross-Origin-Opener-Policy: same-origin and
       Cross-Origin-Embedder-Policy: require-corp; a reload may help where a service worker is
       allowed.
+    </Notice>
+  );
+}
+
+const SLOWER_KEY = 'tabvisor.slower-notice';
+
+/** What this browser lacks, for as long as it lacks the same: closed once, it stays closed. */
+function SlowerNotice() {
+  const storage = layoutStorage();
+  const names = SLOW.map(({ name }) => name).join(', ');
+  const [hidden, setHidden] = useState(() => storage.getItem(SLOWER_KEY) === names);
+  if (hidden || SLOW.length === 0) return null;
+  return (
+    <Notice
+      tone="info"
+      action={
+        <Button
+          className="button"
+          onPress={() => {
+            storage.setItem(SLOWER_KEY, names);
+            setHidden(true);
+          }}
+        >
+          Got it
+        </Button>
+      }
+    >
+      Guests work here, but some of their code runs slower than it could. This browser has no{' '}
+      {SLOW.map(({ name, why, versions }) => `${name}: ${why} (${versions} have them)`).join(
+        '; and no ',
+      )}
+      .
     </Notice>
   );
 }
