@@ -1,6 +1,7 @@
 // Traps and returns from them, and which interrupts are pending (privileged ISA, 'Machine-Level
 // ISA' §Machine Trap Delegation, §Machine Interrupt Registers; 'Supervisor-Level ISA').
 import {
+  CLOCK_INTERVAL,
   EXT_PENDING,
   FAULT,
   FAULT_TVAL,
@@ -44,8 +45,6 @@ import { loadShared } from './shared';
 
 const INTERRUPT: u64 = 1 << 63;
 
-/** Instructions between two looks at the clock, where nothing asks for the exact time. */
-const CLOCK_INTERVAL: u64 = 2048;
 /** Retired instructions at which the clock is looked at again. */
 let nextLook: u64 = 0;
 let timerPending: bool = false;

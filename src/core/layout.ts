@@ -216,6 +216,18 @@ export function memoryPages(ram: number): number {
   return Math.ceil((RAM_OFFSET + ram) / WASM_PAGE);
 }
 
+/**
+ * The core looks at interrupt lines when run() begins, after every store to a device, after what
+ * changes which interrupts are enabled, and at the latest after so many instructions. Translated
+ * code stops where the interpreter would, so this bounds the latency of a line that rises meanwhile.
+ */
+export const LOOK_INTERVAL = 16384;
+/**
+ * Looks closer to each other than so many instructions share what the clock showed: a supervisor's
+ * timer is taken within LOOK_INTERVAL + CLOCK_INTERVAL.
+ */
+export const CLOCK_INTERVAL = 2048;
+
 /** Why `run()` came back. */
 export const ExitReason = {
   Budget: 0,

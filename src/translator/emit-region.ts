@@ -4,9 +4,10 @@
  * `entry` is the number of the node to begin at, `base` the guest-virtual address of the page. Where
  * the guest's registers live says `registers.ts`. `n` counts down the instructions that may still
  * run, as in the interpreter; a block with an entry or a back-edge is begun only when all until the
- * next such block fits in, so budgets and instret are exact. The way out stores pc, or goes on with
- * a tail call where the address has translated code and the engine can. At a fault the hart's state
- * is that of the interpreter.
+ * next such block fits in, so budgets and instret are exact, and interrupts are met where the
+ * interpreter meets them (LOOK_INTERVAL in src/core/layout.ts bounds how late). The way out stores
+ * pc, or goes on with a tail call where the address has translated code and the engine can. At a
+ * fault the hart's state is that of the interpreter.
  */
 import { TLB_INDEX } from '../core/layout.ts';
 import { OperationCode } from '../isa/table.ts';

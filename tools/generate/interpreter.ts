@@ -293,7 +293,7 @@ export function interpreterSource(): string {
   const isFloatHelper = (name: string) => /(^|_)f(32|64)(_|$)/.test(name);
   return `import {
   ATTENTION, BUDGET, DATA_TLB, FETCH_TLB, DECODE_PAGE_END, DECODE_PAGES_OFFSET, EVENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
-  F, FAULT, FFLAGS, FRM, STAT_TRANSLATED, HARTS_OFFSET, HART_STRIDE, INSTRET, PC, TLB_INDEX, TLB_WRITE, WAITING,
+  F, FAULT, FFLAGS, FRM, STAT_TRANSLATED, HARTS_OFFSET, HART_STRIDE, INSTRET, LOOK_INTERVAL, PC, TLB_INDEX, TLB_WRITE, WAITING,
   WATCH_HIT, X,
 } from './layout';
 import { readFflags, writeFflags, ${pure.filter(isFloatHelper).join(', ')} } from '../float';
@@ -310,9 +310,6 @@ import { tlbEntry } from '../tlb';
 import { dirtyFloat, floatOn, unbox } from '../hart';
 import { raiseFault, raiseIllegal, takeInterrupt, wakes } from '../trap';
 import { EVENT_SBI } from '../events';
-
-/** Instructions between two looks at the clock and the interrupt lines. */
-const CHUNK: i32 = 16384;
 
 /** Runs at most \`budget\` instructions of a hart; returns an ExitReason. */
 export function run(hart: u32, budget: i32): u32 {
@@ -349,7 +346,7 @@ export function run(hart: u32, budget: i32): u32 {
     if (load<u32>(h, FAULT)) raiseFault(h);
     takeInterrupt(h);
     if (left <= 0) break;
-    let chunk = min(left, CHUNK);
+    let chunk = min(left, <i32>LOOK_INTERVAL);
     let n = chunk;
     const instret = load<u64>(h, INSTRET);
     const dataTlb = dataTlbOf(h);
