@@ -44,6 +44,8 @@ export async function buildCli() {
   }
   const { buildCore } = await import('./build-core.mjs');
   await buildCore();
+  const { dropStaleTranslations } = await import('./build-translations.mjs');
+  dropStaleTranslations();
   mkdirSync(join(root, 'build'), { recursive: true });
   return withLock(join(root, 'build/cli.lock'), async () => {
     const key = currentKey();

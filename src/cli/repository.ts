@@ -104,6 +104,12 @@ const reasons: Record<string, string> = {
   EBUSY: 'it is in use',
 };
 
+/** Translations made ahead of time for that core; undefined where none have been built. */
+export async function loadTranslations(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const file = join(root, 'build/translations.wasm');
+  return existsSync(file) ? new Uint8Array(await readFile(file)) : undefined;
+}
+
 /** The CPU core, compiled for memory that is not shared: the command line runs one hart. */
 export async function loadCore(): Promise<WebAssembly.Module> {
   const file = join(root, 'build/core.wasm');

@@ -13,7 +13,7 @@ import { ExitCode } from './exit.ts';
 import { FileDisk } from './file-disk.ts';
 import { type LockstepRun, runLockstep } from './lockstep.ts';
 import { nodeHost } from './node-host.ts';
-import { loadCore, loadTemplate, readInput } from './repository.ts';
+import { loadCore, loadTemplate, loadTranslations, readInput } from './repository.ts';
 import { commandSession, consoleSession, type End } from './session.ts';
 import { traceLine } from './trace.ts';
 
@@ -23,7 +23,11 @@ const DEFAULT_APPEND = 'console=ttyS0 earlycon=sbi';
 
 export async function run(words: readonly string[]): Promise<number> {
   const args = parseRunArguments(words);
-  const [{ boot, memory }, core] = await Promise.all([loadBoot(args), loadCore()]);
+  const [{ boot, memory }, core, translations] = await Promise.all([
+    loadBoot(args),
+    loadCore(),
+    loadTranslations(),
+  ]);
   if (args.lockstep) return lockstep(args, { boot, memory: args.memory ?? memory, core });
   const disks: FileDisk[] = [];
   try {
@@ -40,6 +44,7 @@ export async function run(words: readonly string[]): Promise<number> {
         ports: session.ports,
         tier: args.tier,
         without: args.without,
+        translations,
         console: columns > 0 && rows > 0 ? { columns, rows } : undefined,
         trace: args.trace ? (board) => void process.stderr.write(traceLine(board)) : undefined,
       },

@@ -8,7 +8,7 @@ import { type Core, createMemory, instantiateCore } from '../core/core.ts';
 import { HartView } from '../core/hart.ts';
 import { PAGE_FLAGS_OFFSET, PAGE_SHIFT, PageFlag, RAM_OFFSET } from '../core/layout.ts';
 import type { EngineFeature } from '../translator/features.ts';
-import { Translator } from '../translator/translator.ts';
+import { Translator, type TranslatorOptions } from '../translator/translator.ts';
 import { BUS_FAULT, BUS_FAULT64, Bus } from './bus.ts';
 import type { GuestClock } from './clock.ts';
 import type { ConsoleOutput, PanicWatcher } from './console.ts';
@@ -66,6 +66,7 @@ export interface BoardOptions {
   readonly tier: Tier;
   /** Features of the engine that translated code does without. */
   readonly without?: readonly EngineFeature[];
+  readonly translator?: TranslatorOptions | undefined;
   readonly plan: BootPlan;
   readonly host: MachineHost;
   readonly clock: GuestClock;
@@ -173,6 +174,7 @@ export class Board {
       this.translator = new Translator(this.core, options.shared, () => host.now(), {
         without: options.without,
         ...(options.tier === 'translator' && { threshold: 1 }),
+        ...options.translator,
       });
     }
     const { exports } = this.core;

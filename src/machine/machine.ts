@@ -4,7 +4,7 @@
  * becomes the machine's state, with a reason.
  */
 import type { EngineFeature } from '../translator/features.ts';
-import type { TranslatorStats } from '../translator/translator.ts';
+import type { TranslatorOptions, TranslatorStats } from '../translator/translator.ts';
 import { Board, type MachineRequest, type Tier } from './board.ts';
 import { GuestClock } from './clock.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
@@ -39,6 +39,9 @@ export interface MachineConfig {
   readonly tier?: Tier;
   /** Features of the engine to do without, as if it lacked them. */
   readonly without?: readonly EngineFeature[];
+  /** A library of translations made ahead of time, for this core and kind of memory. */
+  readonly translations?: Uint8Array<ArrayBuffer>;
+  readonly translator?: TranslatorOptions;
   /** Called before each instruction, which then runs alone: for tracing. */
   readonly trace?: (board: Board) => void;
 }
@@ -117,6 +120,7 @@ export class Machine {
       shared: config.shared,
       tier: config.trace ? 'interpreter' : (config.tier ?? 'both'),
       without: config.without ?? [],
+      translator: config.translator,
       plan,
       host,
       clock: this.#clock,
@@ -131,6 +135,13 @@ export class Machine {
       onInputWanted: () => this.#input.guestReads(),
       onEvent: (event) => this.#eventListeners.emit(event),
     });
+    if (config.translations && config.tier !== 'translator') {
+      this.#board.translator?.loadLibrary(config.translations).catch((error: unknown) => {
+        this.#eventListeners.emit(
+          `Translations made ahead of time are left out: ${messageOf(error)}`,
+        );
+      });
+    }
     this.#input = new ConsoleInput(this.#board, waitsForTerminal(config.boot));
     this.#loop = new RunLoop({
       board: this.#board,

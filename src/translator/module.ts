@@ -1,6 +1,5 @@
 /**
- * Puts regions into one WebAssembly module: types, imports from the core, functions, exports
- * `r0`, `r1`, …. Modules cost tens of microseconds each, so a batch of regions shares one.
+ * Puts regions into one WebAssembly module: types, imports from the core, functions. Modules cost tens of microseconds each, so a batch of regions shares one.
  */
 
 import { memoryPages } from '../core/layout.ts';
@@ -9,9 +8,9 @@ import { type EmittedRegion, emitRegion } from './emit-region.ts';
 import type { EngineFeatures } from './features.ts';
 import type { ModuleScope } from './frame.ts';
 import type { Region } from './region.ts';
-import { Bytes, Type } from './wasm-writer.ts';
+import { Bytes, Op, Type } from './wasm-writer.ts';
 
-const Section = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const Section = { type: 1, import: 2, function: 3, export: 7, element: 9, code: 10 } as const;
 const Kind = { function: 0, table: 1, memory: 2, global: 3 } as const;
 
 export interface RegionModule {
@@ -24,11 +23,21 @@ const WASM_TYPES: Readonly<Record<ValueType, number>> = { i32: Type.i32, i64: Ty
 /** Pages of the largest memory that a VM has: an import's maximum may be larger, not smaller. */
 const MOST_PAGES = 65536;
 
-/** Builds a module of the regions. `shared`: what kind of memory the core has. */
+export interface ModuleOptions {
+  /** What kind of memory the core has. */
+  readonly shared: boolean;
+  readonly features: EngineFeatures;
+  /**
+   * `exports`: functions are exported as `r0`, `r1`, …. `table`: the module puts them into the table
+   * by itself, from the imported `base` on.
+   */
+  readonly linkage: 'exports' | 'table';
+}
+
+/** Builds a module of the regions. */
 export function buildModule(
   regions: readonly Region[],
-  shared: boolean,
-  features: EngineFeatures,
+  { shared, features, linkage }: ModuleOptions,
 ): RegionModule {
   const types: string[] = [];
   const typeOf = (parameters: readonly ValueType[], result: ValueType | undefined): number => {
@@ -62,11 +71,13 @@ export function buildModule(
     else typeSection.u32(1).byte(WASM_TYPES[result as ValueType]);
   }
 
-  const imports = new Bytes().u32(helpers.size + 3);
+  const inTable = linkage === 'table';
+  const imports = new Bytes().u32(helpers.size + (inTable ? 4 : 3));
   for (const [name, { type }] of helpers) {
     imports.text('core').text(name).byte(Kind.function).u32(type);
   }
   imports.text('core').text('fflags').byte(Kind.global).byte(Type.i32, 1);
+  if (inTable) imports.text('env').text('base').byte(Kind.global).byte(Type.i32, 0);
   imports.text('env').text('table').byte(Kind.table, 0x70, 0).u32(0);
   imports.text('env').text('memory').byte(Kind.memory);
   if (shared) imports.byte(3).u32(memoryPages(0)).u32(MOST_PAGES);
@@ -74,6 +85,9 @@ export function buildModule(
 
   const functions = new Bytes().u32(emitted.length);
   const exports = new Bytes().u32(emitted.length);
+  // One active segment of table 0, at the second imported global.
+  const elements = new Bytes().u32(1).u32(0).byte(Op.global_get).u32(1).byte(Op.end);
+  elements.u32(emitted.length);
   const code = new Bytes().u32(emitted.length);
   emitted.forEach(({ body }, i) => {
     functions.u32(regionType);
@@ -81,6 +95,7 @@ export function buildModule(
       .text(`r${i}`)
       .byte(Kind.function)
       .u32(helpers.size + i);
+    elements.u32(helpers.size + i);
     code.u32(body.length).append(body);
   });
 
@@ -89,7 +104,7 @@ export function buildModule(
     .section(Section.type, typeSection)
     .section(Section.import, imports)
     .section(Section.function, functions)
-    .section(Section.export, exports)
+    .section(inTable ? Section.element : Section.export, inTable ? elements : exports)
     .section(Section.code, code);
   return { bytes: new Uint8Array(bytes.view), regions: emitted };
 }

@@ -17,6 +17,7 @@ import {
 } from '../core/layout.ts';
 import { OperationCode } from '../isa/table.ts';
 import { type EngineFeature, type EngineFeatures, engineFeatures } from './features.ts';
+import { Library, type LibraryEntry } from './library.ts';
 import { buildModule } from './module.ts';
 import { findRegion, type Region } from './region.ts';
 
@@ -27,10 +28,11 @@ const MAX_FUNCTIONS = 16384;
 /** Bytes of modules at most. */
 const MAX_BYTES = 48 << 20;
 /**
- * The interpreter does some 400 million instructions a second and translating one takes as long as
- * interpreting a thousand: what is translated must run often.
+ * The interpreter does some 400 million instructions a second, and an instruction takes the engine
+ * as long to compile as to interpret some thousand times: what is translated must run often. Half or
+ * twice of this made booting slower, with a library and without.
  */
-export const HEAT_THRESHOLD = 4000;
+export const HEAT_THRESHOLD = 6000;
 const HART = 0;
 /** How long a hot address waits for others, in milliseconds. */
 const PATIENCE_MS = 15;
@@ -38,6 +40,8 @@ const PAGE = 4096;
 
 export interface TranslatorStats {
   regions: number;
+  /** Regions of the library that were put to use, again after their page was dropped. */
+  library_regions: number;
   modules: number;
   /** Bytes of all modules since the last time that all was dropped. */
   code_bytes: number;
@@ -49,9 +53,14 @@ export interface TranslatorStats {
 }
 
 export interface TranslatorOptions {
+  /** Jumps to an address after which it is hot. */
   readonly threshold?: number;
+  /** Hot addresses that are compiled at once. */
   readonly batch?: number;
+  /** Features of the engine that are left unused. */
   readonly without?: readonly EngineFeature[];
+  /** Told of each region that is translated, to make a library. */
+  readonly record?: ((entry: LibraryEntry) => void) | undefined;
 }
 
 interface Request {
@@ -65,16 +74,20 @@ export class Translator {
   readonly #now: () => number;
   readonly #batch: number;
   readonly #features: EngineFeatures;
+  readonly #record: ((entry: LibraryEntry) => void) | undefined;
   readonly #view: DataView;
   readonly #queue = new Map<number, Request>();
   /** Function indices by the page that they are in. */
   readonly #pages = new Map<number, number[]>();
   readonly #free: number[] = [];
   #next = 1;
+  #functions = 0;
+  #library: Library | undefined;
   /** When the first request of the queue came. */
   #oldest = 0;
   readonly stats: TranslatorStats = {
     regions: 0,
+    library_regions: 0,
     modules: 0,
     code_bytes: 0,
     translate_ms: 0,
@@ -82,19 +95,16 @@ export class Translator {
     evictions: 0,
   };
 
-  /**
-   * `now`: milliseconds, for the statistics. `threshold`: jumps to an address after which it is hot;
-   * `batch`: hot addresses that are compiled at once; `without`: features of the engine that are
-   * left unused.
-   */
+  /** `now`: milliseconds, for the statistics. */
   constructor(
     core: Core,
     shared: boolean,
     now: () => number,
-    { threshold = HEAT_THRESHOLD, batch = BATCH, without = [] }: TranslatorOptions = {},
+    { threshold = HEAT_THRESHOLD, batch = BATCH, without = [], record }: TranslatorOptions = {},
   ) {
     this.#batch = batch;
     this.#features = engineFeatures(without);
+    this.#record = record;
     this.#core = core;
     this.#shared = shared;
     this.#now = now;
@@ -102,11 +112,37 @@ export class Translator {
     new HartView(core.memory, HART).setU32('heat_threshold', threshold);
   }
 
+  /** Uses what was translated ahead of time, once it is compiled. */
+  async loadLibrary(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    // Its regions go on in each other by tail calls.
+    if (!this.#features.tailCalls) return;
+    const { table } = this.#core;
+    this.#library = await Library.load(bytes, this.#core, (count) => {
+      // At once: more may be translated before they are there.
+      const base = table.grow(count);
+      this.#next = base + count;
+      return base;
+    });
+  }
+
   /** CoreHost.hot: remembers a hot address; compiles when a batch is full. */
   hot(ramOffset: number, offset: number): void {
+    if (this.#fromLibrary(ramOffset, offset)) return;
     if (this.#queue.size === 0) this.#oldest = this.#now();
     this.#queue.set(ramOffset + offset, { ramOffset, offset });
     if (this.#queue.size >= this.#batch) this.flush();
+  }
+
+  /** Puts the library's region of a hot address in place. */
+  #fromLibrary(ramOffset: number, offset: number): boolean {
+    const decodePage = this.#decodePage(ramOffset);
+    if (!this.#library || decodePage === 0) return false;
+    const page = new Uint8Array(this.#core.memory.buffer, RAM_OFFSET + ramOffset, PAGE);
+    const found = this.#library.find(page, offset);
+    if (!found) return false;
+    this.#place(decodePage, found.index, found.entries, offset);
+    this.stats.library_regions++;
+    return true;
   }
 
   /** CoreHost.code_dropped: the page's functions can no longer be reached. */
@@ -119,6 +155,7 @@ export class Translator {
   #release(index: number): void {
     this.#core.table.set(index, null);
     this.#free.push(index);
+    this.#functions--;
   }
 
   /** Decode page of a page of RAM, as offset in the memory; 0: none. */
@@ -146,7 +183,7 @@ export class Translator {
     const started = this.#now();
     const requests = [...this.#queue.values()];
     this.#queue.clear();
-    if (this.#next - this.#free.length > MAX_FUNCTIONS || this.stats.code_bytes > MAX_BYTES) {
+    if (this.#functions > MAX_FUNCTIONS || this.stats.code_bytes > MAX_BYTES) {
       this.evict();
     }
     const found: { request: Request; region: Region }[] = [];
@@ -170,8 +207,7 @@ export class Translator {
   #install(found: readonly { request: Request; region: Region }[]): void {
     const { bytes, regions } = buildModule(
       found.map(({ region }) => region),
-      this.#shared,
-      this.#features,
+      { shared: this.#shared, features: this.#features, linkage: 'exports' },
     );
     const module = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(module, {
@@ -190,24 +226,39 @@ export class Translator {
       const list = this.#pages.get(ramOffset) ?? [];
       list.push(index);
       this.#pages.set(ramOffset, list);
-      let installed = 0;
-      for (const [offset, node] of entries) {
-        const block = item.region.blocks.get(offset);
-        const slot = this.#slot(decodePage, offset);
-        // An older region of the same batch keeps its entry, but for the address that is hot now.
-        if (!block?.instructions.length) continue;
-        if (offset !== hotOffset && this.#isTranslated(slot)) continue;
-        this.#view.setUint32(slot + 4, (index << 8) | node, true);
-        this.#view.setUint32(slot, OperationCode.Translated, true);
-        installed++;
-      }
-      const regionsAt = decodePage + DECODE_PAGE_REGIONS;
-      this.#view.setUint32(regionsAt, this.#view.getUint32(regionsAt, true) + installed, true);
+      const placed = entriesOf(item.region, entries);
+      this.#place(decodePage, index, placed, hotOffset);
       this.stats.regions++;
+      this.#record?.({
+        region: item.region,
+        entries: placed,
+        page: new Uint8Array(this.#core.memory.buffer, RAM_OFFSET + ramOffset, PAGE).slice(),
+      });
     });
   }
 
+  /** Makes the decode cache lead to a function. */
+  #place(
+    decodePage: number,
+    index: number,
+    entries: Iterable<readonly [offset: number, node: number]>,
+    hotOffset: number,
+  ): void {
+    let installed = 0;
+    for (const [offset, node] of entries) {
+      const slot = this.#slot(decodePage, offset);
+      // An older region keeps its entry, but for the address that is hot now.
+      if (offset !== hotOffset && this.#isTranslated(slot)) continue;
+      this.#view.setUint32(slot + 4, (index << 8) | node, true);
+      this.#view.setUint32(slot, OperationCode.Translated, true);
+      installed++;
+    }
+    const regionsAt = decodePage + DECODE_PAGE_REGIONS;
+    this.#view.setUint32(regionsAt, this.#view.getUint32(regionsAt, true) + installed, true);
+  }
+
   #allocate(): number {
+    this.#functions++;
     const free = this.#free.pop();
     if (free !== undefined) return free;
     const index = this.#next++;
@@ -234,4 +285,12 @@ export class Translator {
     this.stats.code_bytes = 0;
     this.stats.evictions++;
   }
+}
+
+/** Entries at which something is translated. */
+function entriesOf(
+  region: Region,
+  entries: ReadonlyMap<number, number>,
+): ReadonlyMap<number, number> {
+  return new Map([...entries].filter(([offset]) => region.blocks.get(offset)?.instructions.length));
 }
