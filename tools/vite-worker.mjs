@@ -4,10 +4,16 @@
  * origin can import nothing, hence the single script. In development both are made anew when asked
  * for; in a build they get hashed names, and `precache.json` lists what the service worker keeps.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 
+/** What the page is given the addresses of, by their names there. */
+const FILES = { worker: 'worker.js', core: 'core.wasm', coreShared: 'core-shared.wasm' };
+const TRANSLATIONS = {
+  translations: 'translations.wasm.gz',
+  translationsShared: 'translations-shared.wasm.gz',
+};
 const ID = 'virtual:worker-assets';
 const RESOLVED = `\0${ID}`;
 
@@ -34,11 +40,17 @@ function readCore(root, name) {
   }
 }
 
+/** Translations made ahead of time, compressed, where they have been built. @param {string} root @param {string} name */
+function readTranslations(root, name) {
+  const file = resolve(root, 'build', name);
+  return existsSync(file) ? readFileSync(file) : undefined;
+}
+
 /** @returns {import('vite').Plugin} */
 export function workerAssets() {
   let root = process.cwd();
   let building = false;
-  /** @type {{ worker: string, core: string, coreShared: string }} */
+  /** @type {Record<string, string>} */
   let references;
   return {
     name: 'worker-assets',
@@ -65,12 +77,17 @@ export function workerAssets() {
           source: readCore(root, 'core-shared.wasm'),
         }),
       };
+      for (const [key, name] of Object.entries(TRANSLATIONS)) {
+        const source = readTranslations(root, name);
+        if (source) references[key] = this.emitFile({ type: 'asset', name, source });
+      }
     },
     resolveId: (id) => (id === ID ? RESOLVED : undefined),
     load(id) {
       if (id !== RESOLVED) return undefined;
       if (!building) {
-        return "export default { worker: '/@worker.js', core: '/@core.wasm', coreShared: '/@core-shared.wasm' };";
+        const paths = Object.entries({ ...FILES, ...TRANSLATIONS });
+        return `export default { ${paths.map(([key, name]) => `${key}: '/@${name}'`).join(', ')} };`;
       }
       const entries = Object.entries(references).map(
         ([name, reference]) => `${name}: import.meta.ROLLUP_FILE_URL_${reference}`,
@@ -87,6 +104,10 @@ export function workerAssets() {
           } else if (path === '/@core.wasm' || path === '/@core-shared.wasm') {
             response.setHeader('Content-Type', 'application/wasm');
             response.end(readCore(root, path.slice(2)));
+          } else if (path && Object.values(TRANSLATIONS).includes(path.slice(2))) {
+            const source = readTranslations(root, path.slice(2));
+            if (!source) response.statusCode = 404;
+            response.end(source);
           } else next();
         } catch (error) {
           next(error);

@@ -88,8 +88,15 @@ export class Connection {
     return this.enclosure.sharedMemory;
   }
 
-  prepare(core: ArrayBuffer): Promise<void> {
-    return this.timed(this.api.prepare(Comlink.transfer(core, [core])), BOOT_TIMEOUT_MS);
+  prepare(core: ArrayBuffer, translations: ArrayBuffer | undefined): Promise<void> {
+    const given =
+      translations === undefined
+        ? this.api.prepare(Comlink.transfer(core, [core]))
+        : this.api.prepare(
+            Comlink.transfer(core, [core]),
+            Comlink.transfer(translations, [translations]),
+          );
+    return this.timed(given, BOOT_TIMEOUT_MS);
   }
 
   boot(config: BootConfig): Promise<void> {

@@ -189,8 +189,12 @@ export class Vm {
       this.console.restart();
     } else connection.close();
     try {
-      const core = await this.surroundings.assets.core(connection.sharedMemory);
-      await connection.prepare(core.slice(0));
+      const { assets } = this.surroundings;
+      const [core, translations] = await Promise.all([
+        assets.core(connection.sharedMemory),
+        assets.translations(connection.sharedMemory),
+      ]);
+      await connection.prepare(core.slice(0), translations?.slice(0));
     } catch (error) {
       connection.close();
       throw error;

@@ -1,11 +1,15 @@
 /**
- * What every VM's worker is made of: its one bundled script and the CPU core's two builds. The
+ * What every VM's worker is made of: its one bundled script, the CPU core's two builds, and the
+ * translations that go with them. The
  * worker itself can fetch nothing, so the page fetches once and hands each VM a copy.
  */
 export interface WorkerAssetUrls {
   worker: string;
   core: string;
   coreShared: string;
+  /** Translations made ahead of time, compressed by gzip; a build may have none. */
+  translations?: string;
+  translationsShared?: string;
 }
 
 export class WorkerAssets {
@@ -21,6 +25,15 @@ export class WorkerAssets {
     return this.load(shared ? this.urls.coreShared : this.urls.core, 'The CPU core');
   }
 
+  /** Undefined where there are none, or none can be had: they only save time. */
+  async translations(shared: boolean): Promise<ArrayBuffer | undefined> {
+    const url = shared ? this.urls.translationsShared : this.urls.translations;
+    if (url === undefined) return undefined;
+    return this.load(url, 'What was translated ahead of time')
+      .then(unpacked)
+      .catch(() => undefined);
+  }
+
   private load(url: string, what: string): Promise<ArrayBuffer> {
     let load = this.loaded.get(url);
     if (load === undefined) {
@@ -31,6 +44,14 @@ export class WorkerAssets {
     }
     return load;
   }
+}
+
+/** A server may have undone the compression by itself. */
+async function unpacked(bytes: ArrayBuffer): Promise<ArrayBuffer> {
+  const [first, second] = new Uint8Array(bytes);
+  if (first !== 0x1f || second !== 0x8b) return bytes;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return new Response(stream).arrayBuffer();
 }
 
 async function fetchWhole(url: string, what: string): Promise<ArrayBuffer> {

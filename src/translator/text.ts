@@ -99,7 +99,7 @@ export function describeRegion(
   features: EngineFeatures,
   base: bigint,
 ): { readonly module: RegionModule; readonly text: string } {
-  const module = buildModule([region], false, features);
+  const module = buildModule([region], { shared: false, features, linkage: 'exports' });
   const text = moduleText(module.bytes, {
     functions: module.regions.map((emitted) => notesOf(emitted, region, base)),
     field: fieldAt,

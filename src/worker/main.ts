@@ -6,7 +6,7 @@ import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { Machine } from '../machine/machine.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
-const createMachine: MachineFactory = async (config, core, host) => {
+const createMachine: MachineFactory = async (config, core, host, translations) => {
   const machine = Machine.create(
     {
       memory: config.memory,
@@ -20,6 +20,7 @@ const createMachine: MachineFactory = async (config, core, host) => {
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,
+      ...(translations === undefined ? {} : { translations: new Uint8Array(translations) }),
     },
     host,
   );

@@ -114,8 +114,8 @@ describe('a served VM', () => {
   });
 
   test('a machine that throws at input is reported as crashed', async () => {
-    const vm = serve(async (config, core, host) => {
-      const machine = await createFakeMachine(config, core, host);
+    const vm = serve(async (...parts) => {
+      const machine = await createFakeMachine(...parts);
       machine.consoleInput = () => {
         throw new Error('a device is broken');
       };

@@ -40,6 +40,7 @@ export type MachineFactory = (
   config: BootConfig,
   core: WebAssembly.Module,
   host: MachineHost,
+  translations: ArrayBuffer | undefined,
 ) => Promise<ServedMachine>;
 
 function clip(text: string): string {
@@ -65,6 +66,7 @@ export function serveVm(createMachine: MachineFactory): void {
 class VmServer implements VmApi {
   private machine: ServedMachine | undefined;
   private core: WebAssembly.Module | undefined;
+  private translations: ArrayBuffer | undefined;
   private readonly output: OutputStream;
   private readonly stream: MessagePort;
 
@@ -79,7 +81,7 @@ class VmServer implements VmApi {
     this.stream.onmessage = (event: MessageEvent<PageMessage>) => this.receive(event.data);
     // Only these names are served; what comlink could otherwise reach of this object stays private.
     const api: VmApi = {
-      prepare: (core) => this.prepare(core),
+      prepare: (core, translations) => this.prepare(core, translations),
       boot: (config) => this.boot(config),
       pause: () => this.pause(),
       resume: () => this.resume(),
@@ -89,7 +91,8 @@ class VmServer implements VmApi {
     Comlink.expose(api, ports.control);
   }
 
-  async prepare(core: ArrayBuffer): Promise<void> {
+  async prepare(core: ArrayBuffer, translations?: ArrayBuffer): Promise<void> {
+    this.translations = translations;
     this.core = await WebAssembly.compile(core);
   }
 
@@ -97,7 +100,7 @@ class VmServer implements VmApi {
     if (this.machine !== undefined) throw new Error('This worker already runs a machine.');
     if (this.core === undefined) throw new Error('The CPU core has not been compiled yet.');
     const host = workerHost(() => this.output.room());
-    const machine = await this.createMachine(config, this.core, host);
+    const machine = await this.createMachine(config, this.core, host, this.translations);
     this.machine = machine;
     machine.onConsole((data, source) => this.output.push(data, source));
     machine.onState((state) => this.report(state));

@@ -1,6 +1,6 @@
 /**
  * What must be there before the page can be served or tested, each made only when missing or stale:
- * npm packages, guest images, the CPU core, the built site. Node alone until the packages are there.
+ * npm packages, guest images, the CPU core, translations made ahead of time, the built site. Node alone until the packages are there.
  */
 import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -57,14 +57,20 @@ async function makeParts() {
   if (reasons.length > 0) throw reasons[0];
   const { buildCore } = await import('../build-core.mjs');
   if ((await buildCore()) === 'built') console.log('Built the CPU core.');
+  const { buildTranslations } = await import('../build-translations.mjs');
+  await buildTranslations();
 }
 
 function siteKey() {
   const page = [
     ...['src', 'public'].flatMap((part) => filesUnder(join(root, part), isSource)),
-    ...['index.html', 'vite.config.ts', 'package-lock.json', 'build/core.stamp'].map((name) =>
-      join(root, name),
-    ),
+    ...[
+      'index.html',
+      'vite.config.ts',
+      'package-lock.json',
+      'build/core.stamp',
+      'build/translations.stamp',
+    ].map((name) => join(root, name)),
     ...filesUnder(join(root, 'tools'), (file) => /vite[^/]*\.mjs$|lib\/setup\.mjs$/.test(file)),
     ...pageImages(),
   ].filter((file) => existsSync(file) && !file.endsWith('.gz')); // manifests hold the digests
