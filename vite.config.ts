@@ -32,9 +32,30 @@ function guestImages(): Plugin {
   };
 }
 
+/** The script that shows the page is fetched beside the entry that imports it, not after. */
+function preloadPage(): Plugin {
+  return {
+    name: 'preload-page',
+    transformIndexHtml: {
+      order: 'post',
+      handler(_, { bundle }) {
+        const page = Object.values(bundle ?? {}).find(
+          (chunk) => chunk.type === 'chunk' && chunk.facadeModuleId?.endsWith('/src/ui/page.tsx'),
+        );
+        if (page?.type !== 'chunk') return [];
+        return [page.fileName, ...page.imports].map((file) => ({
+          tag: 'link',
+          attrs: { rel: 'modulepreload', crossorigin: true, href: `./${file}` },
+          injectTo: 'head' as const,
+        }));
+      },
+    },
+  };
+}
+
 export default defineConfig({
   base: './',
-  plugins: [react(), workerAssets(), guestImages()],
+  plugins: [react(), workerAssets(), guestImages(), preloadPage()],
   build: {
     target: 'es2023',
     chunkSizeWarningLimit: 900,

@@ -84,7 +84,8 @@ test('where a frame cannot hold a worker the VM runs in a plain one, and the pag
   await page.addInitScript(() => {
     if (location.href === 'about:srcdoc') Reflect.deleteProperty(globalThis, 'Worker');
   });
-  await page.goto('./?boot=micro');
+  await page.goto('./');
+  await page.getByRole('button', { name: 'Boot micro' }).click();
   await expectShell(page);
   await expect(page.locator('.isolation')).toContainText('Less isolated');
   await expect(page.locator('.vm-frame')).toHaveCount(0);

@@ -11,7 +11,7 @@ test('on a plain static host the page isolates itself, and works offline the sec
   await expectShell(page);
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
   await expect(page.locator('.isolation')).toHaveText('Isolated');
-  const downloads = server.requests.filter((url) => url.endsWith('.gz'));
+  const downloads = server.requests.filter((url) => /^\/images\/.*\.gz$/.test(url));
   expect(downloads.sort()).toEqual(['/images/micro/initrd.gz', '/images/micro/kernel.gz']);
 
   // Everything that belongs to the build is kept before the host goes away.

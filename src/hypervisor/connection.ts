@@ -31,8 +31,15 @@ export interface ConnectionEvents {
   lost(reason: string): void;
 }
 
+/** The worker died or broke the rules: the reason is a sentence. */
+export class WorkerLost extends Error {}
+
 export class Connection {
   private closed = false;
+  private events: ConnectionEvents | undefined;
+  private reason: string | undefined;
+  /** Rejects commands under way when the worker is lost. */
+  private readonly losses = new Set<(error: WorkerLost) => void>();
 
   private constructor(
     private readonly enclosure: Enclosure,
@@ -41,18 +48,13 @@ export class Connection {
     private readonly api: Comlink.Remote<VmApi>,
   ) {}
 
-  static async open(
-    source: ArrayBuffer,
-    name: string,
-    events: ConnectionEvents,
-  ): Promise<Connection> {
+  /** Starts a worker, with a name for those who debug it. Nobody listens to it before `attach`. */
+  static async open(source: ArrayBuffer, name: string): Promise<Connection> {
     let connection: Connection | undefined;
-    let ended = false;
+    let early: string | undefined;
     const end = (reason: string) => {
-      if (ended || connection?.closed) return;
-      ended = true;
-      connection?.close();
-      events.lost(reason);
+      early ??= reason;
+      connection?.lose(reason);
     };
     const violation = (what: string) =>
       end(`The VM was stopped: its worker broke the rules of the boundary (${what}).`);
@@ -72,12 +74,31 @@ export class Connection {
     listenChecked(
       ends.stream.port1,
       WorkerMessageSchema,
-      (message) => events.message(message),
+      (message) => connection?.events?.message(message),
       violation,
     );
     const api = Comlink.wrap<VmApi>(checkedEndpoint(ends.control.port1, ReplySchema, violation));
     connection = new Connection(enclosure, ends.stream.port1, api);
+    if (early !== undefined) connection.lose(early);
     return connection;
+  }
+
+  /** Says who listens: at once to a loss that has already happened. */
+  attach(events: ConnectionEvents): void {
+    this.events = events;
+    if (this.reason !== undefined) events.lost(this.reason);
+  }
+
+  get usable(): boolean {
+    return !this.closed;
+  }
+
+  private lose(reason: string): void {
+    if (this.closed) return;
+    this.reason = reason;
+    this.close();
+    for (const reject of this.losses) reject(new WorkerLost(reason));
+    this.events?.lost(reason);
   }
 
   get isolation(): Isolation {
@@ -100,8 +121,8 @@ export class Connection {
   }
 
   boot(config: BootConfig): Promise<void> {
-    const transfer = [config.kernel];
-    if (config.initrd !== undefined) transfer.push(config.initrd);
+    const transfer = [config.kernel.bytes];
+    if (config.initrd !== undefined) transfer.push(config.initrd.bytes);
     return this.timed(this.api.boot(Comlink.transfer(config, transfer)), BOOT_TIMEOUT_MS);
   }
 
@@ -136,16 +157,21 @@ export class Connection {
 
   private async timed(command: Promise<void>, limit = COMMAND_TIMEOUT_MS): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<never>((_, reject) => {
+    let lost: ((error: WorkerLost) => void) | undefined;
+    const failure = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () => reject(new Error('The VM does not answer. Power it off to end it.')),
         limit,
       );
+      lost = reject;
+      this.losses.add(reject);
+      if (this.reason !== undefined) reject(new WorkerLost(this.reason));
     });
     try {
-      await Promise.race([command, timeout]);
+      await Promise.race([command, failure]);
     } finally {
       clearTimeout(timer);
+      if (lost) this.losses.delete(lost);
     }
   }
 }

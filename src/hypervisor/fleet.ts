@@ -9,6 +9,7 @@ import { ImageStore } from './images.ts';
 import { freeName, freeNames } from './names.ts';
 import { isLive, isPending, Vm, type VmView } from './vm.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
+import { Workers } from './workers.ts';
 
 /** Views change at most this often, in milliseconds. */
 const FRAME_MS = 16;
@@ -33,7 +34,7 @@ export interface NewVms {
 export class Fleet {
   readonly store: StoreApi<FleetState> = createStore<FleetState>(() => ({ vms: [] }));
   readonly images: ImageStore;
-  private readonly assets: WorkerAssets;
+  private readonly workers: Workers;
   private readonly vms = new Map<string, Vm>();
   private nextId = 1;
   private publishing: ReturnType<typeof setTimeout> | undefined;
@@ -41,7 +42,12 @@ export class Fleet {
 
   constructor(options: { images: URL; assets: WorkerAssetUrls }) {
     this.images = new ImageStore(options.images);
-    this.assets = new WorkerAssets(options.assets);
+    this.workers = new Workers(new WorkerAssets(options.assets));
+  }
+
+  /** A VM will be asked for soon. */
+  expectVm(): void {
+    this.workers.warm();
   }
 
   /** Makes VMs and starts them; returns their ids in order. */
@@ -59,7 +65,7 @@ export class Fleet {
           disk: request.disk,
           run: request.run,
         },
-        { images: this.images, assets: this.assets },
+        { images: this.images, workers: this.workers },
         () => this.publish('soon'),
       );
       this.vms.set(id, vm);

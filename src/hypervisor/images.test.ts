@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { unpack } from '../worker/unpack.ts';
 import { ImageStore } from './images.ts';
 
 const FOLDER = new URL('http://host/images/');
@@ -70,11 +71,11 @@ async function load(progress: (loaded: number, total: number) => void = () => {}
 }
 
 describe('guest images', () => {
-  test('are unpacked, verified and handed out, with progress up to the whole', async () => {
+  test('are verified and handed out, with progress up to the whole', async () => {
     const seen: [number, number][] = [];
     const images = await load((loaded, total) => seen.push([loaded, total]));
-    expect(new Uint8Array(images.kernel)).toEqual(kernel);
-    expect(new Uint8Array(images.initrd ?? new ArrayBuffer(0))).toEqual(initrd);
+    expect(await unpack(images.kernel)).toEqual(kernel);
+    expect(images.initrd && (await unpack(images.initrd))).toEqual(initrd);
     const [loaded, total] = seen.at(-1) ?? [];
     expect(loaded).toBe(total);
     expect(seen.every(([part], i) => i === 0 || part >= (seen[i - 1]?.[0] ?? 0))).toBe(true);
@@ -94,7 +95,7 @@ describe('guest images', () => {
 
   test('that a server has unpacked by itself are taken as well', async () => {
     files.set('micro/kernel.gz', kernel);
-    expect(new Uint8Array((await load()).kernel)).toEqual(kernel);
+    expect(await unpack((await load()).kernel)).toEqual(kernel);
   });
 
   test('that do not match their manifest are refused', async () => {
@@ -106,12 +107,7 @@ describe('guest images', () => {
     const damaged = new Uint8Array(gzipSync(initrd));
     damaged[damaged.length - 6] = (damaged[damaged.length - 6] ?? 0) ^ 255;
     files.set('micro/initrd.gz', damaged);
-    await expect(load()).rejects.toThrow(/initrd.gz is damaged/);
-  });
-
-  test('that unpack to more than was promised are refused before they fill the memory', async () => {
-    files.set('micro/initrd.gz', new Uint8Array(gzipSync(new Uint8Array(5_000_000))));
-    await expect(load()).rejects.toThrow(/larger than its manifest says/);
+    await expect(load()).rejects.toThrow(/initrd.gz does not match its manifest/);
   });
 
   test('that are longer on the wire than was promised are refused', async () => {

@@ -1,6 +1,5 @@
 /**
- * Guest images on the page's side: downloaded compressed with progress, unpacked, verified against
- * the manifest, kept in the Cache API for the next visit and for offline use. Relies on a folder of
+ * Guest images on the page's side: downloaded compressed with progress, verified against the manifest, kept in the Cache API for the next visit and for offline use. Relies on a folder of
  * images below the page; guarantees that nothing unverified is handed out.
  */
 import {
@@ -10,17 +9,18 @@ import {
   parseManifest,
   type Template,
 } from '../machine/manifest.ts';
+import type { PackedImage } from '../worker/protocol.ts';
 
 const CACHE_NAME = 'tabvisor-images-1';
-/** Unpacked images are kept this long for the next VM of the same template, in milliseconds. */
-const KEEP_UNPACKED_MS = 60_000;
+/** Images are kept this long for the next VM of the same template, in milliseconds. */
+const KEEP_MS = 60_000;
 
 export type Progress = (loaded: number, total: number) => void;
 
 export interface LoadedImages {
   manifest: Manifest;
-  kernel: ArrayBuffer;
-  initrd?: ArrayBuffer;
+  kernel: PackedImage;
+  initrd?: PackedImage;
 }
 
 interface Load {
@@ -81,7 +81,7 @@ export class ImageStore {
     const forget = () => {
       if (this.loads.get(template.name) === load) this.loads.delete(template.name);
     };
-    load.promise.then(() => setTimeout(forget, KEEP_UNPACKED_MS), forget);
+    load.promise.then(() => setTimeout(forget, KEEP_MS), forget);
     return load;
   }
 
@@ -112,7 +112,7 @@ export class ImageStore {
     base: URL,
     file: ImageFile,
     progress: (bytes: number) => void,
-  ): Promise<ArrayBuffer> {
+  ): Promise<PackedImage> {
     const wire = file.gz ?? file;
     const url = new URL(wire.file, base);
     // The hash in the key: a newer image is never mistaken for an older one.
@@ -120,21 +120,20 @@ export class ImageStore {
     const cache = await this.cache;
     const cached = await cache?.match(key);
     if (cached !== undefined) {
-      const bytes = await cached.arrayBuffer();
-      const unpacked = await verified(bytes, file).catch(() => undefined);
-      if (unpacked !== undefined) {
+      const image = await verified(await cached.arrayBuffer(), file).catch(() => undefined);
+      if (image !== undefined) {
         progress(wire.size);
-        return unpacked;
+        return image;
       }
       await cache?.delete(key);
     }
     const bytes = await download(url, wire.size, file.size, progress);
-    const unpacked = await verified(bytes, file);
+    const image = await verified(bytes, file);
     // Neither a full disk nor a slow one must keep the VM from starting.
     cache
       ?.put(key, new Response(bytes, { headers: { 'Content-Type': 'application/octet-stream' } }))
       .catch(() => {});
-    return unpacked;
+    return image;
   }
 
   /** Small descriptions: from the network when it is there, otherwise the last that was seen. */
@@ -207,46 +206,17 @@ async function download(
   return concatenate(chunks, received);
 }
 
-/**
- * The file that `bytes` are, unpacked. What came over the wire is hashed while it is unpacked; a
- * server that undid the compression by itself sent the file as it is.
- */
-async function verified(bytes: ArrayBuffer, file: ImageFile): Promise<ArrayBuffer> {
-  const head = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
-  const packed = file.gz !== undefined && head[0] === 0x1f && head[1] === 0x8b;
-  const wire = packed && file.gz !== undefined ? file.gz : file;
-  const [unpacked, matches] = await Promise.all([
-    packed ? unpack(bytes, file) : bytes,
-    bytes.byteLength === wire.size && digestMatches(bytes, wire.sha256),
-  ]);
-  if (!matches || unpacked.byteLength !== file.size) {
-    throw new Error(
-      `${(file.gz ?? file).file} does not match its manifest: the server sent something else. Try again, or build the images anew.`,
-    );
-  }
-  return unpacked;
-}
-
-async function unpack(bytes: ArrayBuffer, file: ImageFile): Promise<ArrayBuffer> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-  // Of the size that the manifest promised: unpacked parts are put where they belong.
-  const whole = new Uint8Array(file.size);
-  let size = 0;
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read().catch(() => {
-      throw new Error(
-        `${file.gz?.file} is damaged: it cannot be unpacked. Try again, or build the images anew.`,
-      );
-    });
-    if (done) break;
-    if (size + value.length > file.size) {
-      throw new Error(`${file.file} is larger than its manifest says.`);
-    }
-    whole.set(value, size);
-    size += value.length;
-  }
-  return size === file.size ? whole.buffer : whole.buffer.slice(0, size);
+/** The file that `bytes` are, as the manifest has it: compressed, or undone by the server itself. */
+async function verified(bytes: ArrayBuffer, file: ImageFile): Promise<PackedImage> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const name = (file.gz ?? file).file;
+  const size = file.size;
+  if (file.gz?.sha256 === sha256) return { name, bytes, packed: true, size };
+  if (file.sha256 === sha256) return { name, bytes, packed: false, size };
+  throw new Error(
+    `${name} does not match its manifest: the server sent something else. Try again, or build the images anew.`,
+  );
 }
 
 function concatenate(chunks: readonly Uint8Array[], size: number): ArrayBuffer {
@@ -257,9 +227,4 @@ function concatenate(chunks: readonly Uint8Array[], size: number): ArrayBuffer {
     at += chunk.length;
   }
   return whole.buffer;
-}
-
-async function digestMatches(bytes: ArrayBuffer, sha256: string): Promise<boolean> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }

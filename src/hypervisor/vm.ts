@@ -5,13 +5,13 @@
  */
 
 import type { Template } from '../machine/manifest.ts';
-import type { Figures, GuestState, WorkerMessage } from '../worker/protocol.ts';
+import type { Figures, GuestState, PackedImage, WorkerMessage } from '../worker/protocol.ts';
 import { BootProgress, type BootStage } from './boot-progress.ts';
-import { Connection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
 import type { Isolation } from './frame.ts';
 import type { ImageStore } from './images.ts';
-import type { WorkerAssets } from './worker-assets.ts';
+import type { Workers } from './workers.ts';
 
 export type VmStatus =
   | 'downloading'
@@ -65,7 +65,7 @@ export interface VmSpecification {
 
 export interface VmSurroundings {
   images: ImageStore;
-  assets: WorkerAssets;
+  workers: Workers;
 }
 
 const HISTORY = 60;
@@ -159,8 +159,8 @@ export class Vm {
       this.progress.restart();
       await connection.boot({
         memory,
-        kernel: images.kernel.slice(0),
-        ...(images.initrd === undefined ? {} : { initrd: images.initrd.slice(0) }),
+        kernel: copyOf(images.kernel),
+        ...(images.initrd === undefined ? {} : { initrd: copyOf(images.initrd) }),
         append: manifest.append,
         ...(this.specification.disk === undefined ? {} : { disk: this.specification.disk }),
         shared: connection.sharedMemory,
@@ -172,34 +172,22 @@ export class Vm {
     }
   }
 
-  /** A worker with the compiled core, for the power-on for which `current` holds. */
-  private async prepare(current: () => boolean): Promise<Connection> {
-    const source = await this.surroundings.assets.worker();
-    const connection = await Connection.open(source.slice(0), this.view.name, {
-      message: (message) => {
-        if (current()) this.receive(message);
-      },
-      lost: (reason) => {
-        if (current()) this.end('crashed', reason);
-      },
-    });
-    // From here on whatever ends the VM ends the worker: one that misbehaves before it has booted, too.
-    if (current()) {
+  /** A worker for the power-on for which `current` holds. */
+  private prepare(current: () => boolean): Promise<Connection> {
+    return this.surroundings.workers.take(this.view.name, (connection) => {
+      if (!current()) return connection.close();
+      // From here on whatever ends the VM ends the worker: one that misbehaves before it has booted, too.
       this.connection = connection;
       this.console.restart();
-    } else connection.close();
-    try {
-      const { assets } = this.surroundings;
-      const [core, translations] = await Promise.all([
-        assets.core(connection.sharedMemory),
-        assets.translations(connection.sharedMemory),
-      ]);
-      await connection.prepare(core.slice(0), translations?.slice(0));
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
-    return connection;
+      connection.attach({
+        message: (message) => {
+          if (current()) this.receive(message);
+        },
+        lost: (reason) => {
+          if (current()) this.end('crashed', reason);
+        },
+      });
+    });
   }
 
   async pause(): Promise<void> {
@@ -374,4 +362,9 @@ export class Vm {
     this.view = { ...this.view, ...change };
     this.changed(this.view);
   }
+}
+
+/** For a worker to take over: several VMs may start from one image. */
+function copyOf(image: PackedImage): PackedImage {
+  return { ...image, bytes: image.bytes.slice(0) };
 }

@@ -4,16 +4,21 @@
  */
 import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { Machine } from '../machine/machine.ts';
+import { unpack } from './unpack.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
 const createMachine: MachineFactory = async (config, core, host, translations) => {
+  const [kernel, initrd] = await Promise.all([
+    unpack(config.kernel),
+    config.initrd && unpack(config.initrd),
+  ]);
   const machine = Machine.create(
     {
       memory: config.memory,
       boot: {
         kind: 'linux',
-        kernel: new Uint8Array(config.kernel),
-        ...(config.initrd === undefined ? {} : { initrd: new Uint8Array(config.initrd) }),
+        kernel,
+        ...(initrd === undefined ? {} : { initrd }),
         append: config.append,
       },
       disks: config.disk === undefined ? [] : [new MemoryBackend(config.disk)],

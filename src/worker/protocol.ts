@@ -85,11 +85,22 @@ export const ReplySchema = v.variant('type', [
   }),
 ]);
 
+/** A file of an image on its way to a worker, verified. */
+export interface PackedImage {
+  /** For messages. */
+  name: string;
+  bytes: ArrayBuffer;
+  /** Compressed by gzip. */
+  packed: boolean;
+  /** Bytes when unpacked. */
+  size: number;
+}
+
 export interface BootConfig {
   /** Guest RAM in bytes. */
   memory: number;
-  kernel: ArrayBuffer;
-  initrd?: ArrayBuffer;
+  kernel: PackedImage;
+  initrd?: PackedImage;
   append: string;
   /** Bytes of a blank disk in the worker's memory. */
   disk?: number;

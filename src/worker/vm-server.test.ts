@@ -43,7 +43,7 @@ function serve(factory: MachineFactory = createFakeMachine) {
     await api.prepare(EMPTY_MODULE.slice().buffer);
     return api.boot({
       memory: 128 << 20,
-      kernel: new ArrayBuffer(8),
+      kernel: { name: 'kernel', bytes: new ArrayBuffer(8), packed: false, size: 8 },
       append: '',
       shared: false,
       columns: 100,

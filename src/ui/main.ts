@@ -1,9 +1,7 @@
-/** The page's entry. */
-import { createRoot } from 'react-dom/client';
+/** The page's entry: starts the VMs that the address asks for, then shows them. */
+import { missingFeatures } from '../hypervisor/features.ts';
 import { keepAddress } from './address.ts';
-import { App } from './app.tsx';
 import { loadCatalogue } from './boot.ts';
-import { listenToKeys } from './keys.ts';
 import { prepareServiceWorker } from './service-worker.ts';
 import { fleet } from './services.ts';
 import './styles/tokens.css';
@@ -19,10 +17,13 @@ globalThis.addEventListener('beforeunload', (event) => {
   if (fleet.losesWork) event.preventDefault();
 });
 
-listenToKeys();
+const page = import('./page.tsx');
 keepAddress();
 const prepared = prepareServiceWorker();
 // Without isolation the page may be about to reload: nothing is shown before that is known.
 if (!globalThis.crossOriginIsolated) await prepared;
+if (new URLSearchParams(location.search).has('boot') && missingFeatures().length === 0) {
+  fleet.expectVm();
+}
 void loadCatalogue();
-createRoot(root).render(<App />);
+(await page).show(root);
