@@ -10,6 +10,7 @@ import type { BlockBackend } from '../../src/machine/devices/virtio/block-backen
 import { EXEC_APPEND, GuestCommand } from '../../src/machine/exec.ts';
 import {
   type BootConfig,
+  type EngineFeature,
   Machine,
   type MachineState,
   type Tier,
@@ -26,6 +27,10 @@ export interface GuestOptions {
   /** A command to run instead of a conversation. */
   readonly exec?: string;
   readonly stdin?: Uint8Array;
+  /** As TABVISOR_TIER says unless given. */
+  readonly tier?: Tier;
+  /** Features of the engine to do without. */
+  readonly without?: readonly EngineFeature[];
 }
 
 export interface CommandResult {
@@ -93,7 +98,8 @@ export class Guest {
         boot,
         core,
         shared: false,
-        tier,
+        tier: options.tier ?? tier,
+        without: options.without,
         disks: options.disks,
         ports: command?.ports,
         console: { columns, rows },
