@@ -190,6 +190,13 @@ export function storeSlow(h: usize, address: u64, size: u32, value: u64): void {
   noteStore(h, <u32>(physical - RAM_BASE), size);
 }
 
+/** Physical address by a TLB entry of the page of `address`. */
+function physicalOf(entry: usize, address: u64): u64 {
+  // Wraps at 32 bits.
+  const at: usize = load<u32>(entry, 8) + <usize>address;
+  return <u64>at - ramAt(RAM_BASE) + RAM_BASE;
+}
+
 /**
  * Physical address in RAM of an atomic access of `size` bytes; NOWHERE with the fault noted. `access`
  * LOAD for LR, STORE for all others, which need both rights and report as stores.
@@ -202,8 +209,7 @@ export function resolveAtomic(h: usize, address: u64, size: u32, access: u32): u
   const tlb = dataTlbOf(h) + (access == STORE ? TLB_WRITE : 0);
   const entry = tlbEntry(tlb, address);
   if (load<u64>(entry) == (address & ~(<u64>0xfff)) || refill(h, tlb, address)) {
-    const at = load<u32>(entry, 8) + <usize>address;
-    return <u64>at - ramAt(RAM_BASE) + RAM_BASE;
+    return physicalOf(entry, address);
   }
   const physical = resolve(h, address, size, access);
   if (physical == NOWHERE) return NOWHERE;
@@ -219,6 +225,12 @@ export function resolveBlock(h: usize, address: u64, zero: bool): u64 {
   const block = address & ~(<u64>63);
   let physical: u64;
   if (zero) {
+    // Linux clears its pages so: sixty-four times for each.
+    const tlb = dataTlbOf(h) + TLB_WRITE;
+    const entry = tlbEntry(tlb, block);
+    if (load<u64>(entry) == (block & ~(<u64>0xfff)) || refill(h, tlb, block)) {
+      return physicalOf(entry, block);
+    }
     physical = resolve(h, block, 64, STORE);
   } else {
     physical = resolve(h, block, 64, LOAD);

@@ -18,6 +18,7 @@ import {
   STAT_DECODED,
   STAT_TLB_MISSES,
 } from './generated/layout';
+import { fetchTlbOf } from './access';
 import { decodeLong, decodeShort } from './generated/decoder';
 import { accessFault, effectivePrivilege, FETCH, isRam, NOWHERE, ramAt, translateFor } from './mmu';
 import { decodePageAt, decodePageOf, dropCode, pageFlags, setPageFlags } from './pages';
@@ -118,8 +119,12 @@ function borrow(h: usize, offset: usize): usize {
   return slot;
 }
 
+/** The instruction across two pages that page 0 holds; 0, which is none: another one. */
+let crossed: u32 = 0;
+
 /** Decodes an instruction again whose slot leads to translated code; gives decode page 0. */
 export function redecode(h: usize, page: usize, slot: usize): usize {
+  crossed = 0;
   const offset = (slot - page) >>> 2;
   const at = RAM_OFFSET + load<u32>(page, DECODE_PAGE_RAM) + offset;
   const half: u32 = load<u16>(at);
@@ -135,15 +140,30 @@ export function redecode(h: usize, page: usize, slot: usize): usize {
  */
 export function crossPage(h: usize, base: u64, slot: usize): usize {
   const address = base + 0x1000;
+  const at = fetchHalf(h, address);
+  if (at == 0) return 0;
+  const bits = load<u32>(slot, 4) | ((<u32>load<u16>(at)) << 16);
+  const page = decodePageAt(0);
+  // A loop may come by here again and again.
+  if (bits == crossed && load<u32>(h, BORROWED) == <u32>page + (0xffe << 2)) return page;
+  decodeLong(borrow(h, 0xffe), bits);
+  crossed = bits;
+  return page;
+}
+
+/** Place in the memory of the halfword at the beginning of a page; 0 with the fault noted. */
+function fetchHalf(h: usize, address: u64): usize {
+  const entry = tlbEntry(fetchTlbOf(h), address);
+  if (load<u64>(entry) == address) {
+    return RAM_OFFSET + load<u32>(load<u32>(entry, 8), DECODE_PAGE_RAM);
+  }
   const physical = translateFor(h, address, FETCH);
   if (physical == NOWHERE) return 0;
   if (!isRam(h, physical, 2) || !pmpAllows(h, physical, 2, FETCH, effectivePrivilege(h, FETCH))) {
     accessFault(h, FETCH, address);
     return 0;
   }
-  const borrowed = borrow(h, 0xffe);
-  decodeLong(borrowed, load<u32>(slot, 4) | ((<u32>load<u16>(ramAt(physical))) << 16));
-  return decodePageAt(0);
+  return ramAt(physical);
 }
 
 /** The bits of the instruction at pc, for mtval; pc was fetched from before. */
