@@ -25,6 +25,8 @@ import {
   TLB_ENTRY,
   TLB_FETCH,
   TLB_OFFSET,
+  TLB_SECOND_OFFSET,
+  TLB_SECOND_SIZE,
   TLB_SET_SIZE,
   TLB_SETS,
   TLB_SIZE,
@@ -209,7 +211,7 @@ function start(random: Random): Start {
 const fieldsEnd = Math.max(...HART_FIELDS.map(({ offset, count }) => offset + 8 * count));
 const FORBIDDEN: readonly (readonly [number, number])[] = [
   [HARTS_OFFSET + fieldsEnd, HARTS_OFFSET + TLB_OFFSET],
-  [HARTS_OFFSET + TLB_OFFSET + TLB_SETS * TLB_SET_SIZE, HARTS_OFFSET + 2 * HART_STRIDE],
+  [HARTS_OFFSET + TLB_SECOND_OFFSET + TLB_SECOND_SIZE, HARTS_OFFSET + 2 * HART_STRIDE],
   [PAGE_FLAGS_OFFSET - WASM_PAGE, PAGE_FLAGS_OFFSET],
   [PAGE_FLAGS_OFFSET + RAM / PAGE, PAGE_FLAGS_OFFSET + WASM_PAGE],
   [DECODE_MAP_OFFSET - WASM_PAGE, DECODE_MAP_OFFSET],
@@ -332,15 +334,20 @@ class Subject {
     }
     for (let tlb = 0; tlb < TLB_SETS * TLB_SET_SIZE; tlb += TLB_SIZE) {
       if (tlb % TLB_SET_SIZE === TLB_FETCH) continue;
-      for (let entry = 0; entry < TLB_SIZE; entry += TLB_ENTRY) this.#checkEntry(tlb + entry);
+      for (let entry = 0; entry < TLB_SIZE; entry += TLB_ENTRY)
+        this.#checkEntry(TLB_OFFSET + tlb + entry);
+    }
+    for (let entry = 0; entry < TLB_SECOND_SIZE; entry += TLB_ENTRY) {
+      this.#checkEntry(TLB_SECOND_OFFSET + entry);
     }
   }
 
   #checkEntry(offset: number): void {
-    const at = HARTS_OFFSET + TLB_OFFSET + offset;
+    const at = HARTS_OFFSET + offset;
     const low = this.#memory.readUInt32LE(at);
     if (low === 0xffff_ffff) return;
-    const page = (this.#memory.readUInt32LE(at + 8) + low) % 0x1_0000_0000;
+    // The second level's tags say more than the page.
+    const page = (this.#memory.readUInt32LE(at + 8) + (low - (low % PAGE))) % 0x1_0000_0000;
     if (page < RAM_OFFSET || page + PAGE > RAM_OFFSET + RAM || page % PAGE !== 0) {
       throw new Finding(
         `The ${this.name} has a TLB entry to the memory at 0x${page.toString(16)}.`,
