@@ -25,6 +25,12 @@ export interface LibraryRegion {
   /** Index in the table. */
   readonly index: number;
   readonly entries: readonly (readonly [offset: number, node: number])[];
+}
+
+interface Described {
+  /** Which function of the module. */
+  readonly number: number;
+  readonly entries: LibraryRegion['entries'];
   readonly code: readonly { readonly start: number; readonly bytes: Uint8Array }[];
 }
 
@@ -60,8 +66,15 @@ function rangesOf(region: Region): [start: number, end: number][] {
 
 export class Library {
   /** By page offset and first halfword of each entry. */
-  readonly #byEntry = new Map<number, LibraryRegion[]>();
-  private constructor(regions: readonly LibraryRegion[]) {
+  readonly #byEntry = new Map<number, Described[]>();
+  readonly #module: WebAssembly.Module;
+  #base = 0;
+  /** How many functions it has. */
+  readonly size: number;
+
+  private constructor(module: WebAssembly.Module, regions: readonly Described[]) {
+    this.#module = module;
+    this.size = regions.length;
     for (const region of regions) {
       for (const [offset] of region.entries) {
         const range = region.code.find(
@@ -77,33 +90,38 @@ export class Library {
     }
   }
 
-  /**
-   * Compiles a library's module, made for this core's kind of memory, and puts its functions into
-   * the core's table, from the index on that `reserve` gives for so many. Rejects when the bytes are
-   * no library of this core.
-   */
-  static async load(
-    bytes: Uint8Array<ArrayBuffer>,
-    core: Core,
-    reserve: (count: number) => number,
-  ): Promise<Library> {
+  /** Compiles a library's module. Rejects when the bytes are no library. */
+  static async load(bytes: Uint8Array<ArrayBuffer>): Promise<Library> {
     const module = await WebAssembly.compile(bytes);
     const [section] = WebAssembly.Module.customSections(module, LIBRARY_SECTION);
     if (!section) throw new Error('The translations made ahead of time are damaged.');
     const reader = new Reader(new Uint8Array(section));
     const count = reader.u32();
-    const base = reserve(count);
-    await WebAssembly.instantiate(module, {
-      env: { memory: core.memory, table: core.table, base },
+    return new Library(
+      module,
+      Array.from({ length: count }, (_, i) => reader.region(i)),
+    );
+  }
+
+  /**
+   * Puts the functions, in a new instance, into a table, from the index `base` on; from where they
+   * were before unless given. Throws when the module was not made for this core's kind of memory.
+   */
+  link(core: Core, table: WebAssembly.Table, base = this.#base): void {
+    this.#base = base;
+    new WebAssembly.Instance(this.#module, {
+      env: { memory: core.memory, table, base },
       core: core.exports as unknown as Record<string, WebAssembly.ImportValue>,
     });
-    return new Library(Array.from({ length: count }, (_, i) => reader.region(base + i)));
   }
 
   /** A region with an entry at `offset`, of which the page holds the same code. */
   find(page: Uint8Array, offset: number): LibraryRegion | undefined {
     const list = this.#byEntry.get(keyOf(offset, page[offset] ?? 0, page[offset + 1] ?? 0));
-    return list?.find(({ code }) => code.every(({ start, bytes }) => equal(page, start, bytes)));
+    const found = list?.find(({ code }) =>
+      code.every(({ start, bytes }) => equal(page, start, bytes)),
+    );
+    return found && { index: this.#base + found.number, entries: found.entries };
   }
 }
 
@@ -135,7 +153,7 @@ class Reader {
     throw new Error('The translations made ahead of time are damaged.');
   }
 
-  region(index: number): LibraryRegion {
+  region(number: number): Described {
     const entries = Array.from({ length: this.u32() }, () => [this.u32(), this.u32()] as const);
     const code = Array.from({ length: this.u32() }, () => {
       const start = this.u32();
@@ -144,6 +162,6 @@ class Reader {
       this.#at += length;
       return { start, bytes };
     });
-    return { index, entries, code };
+    return { number, entries, code };
   }
 }

@@ -1,8 +1,15 @@
 /**
  * The translator of one hart: takes hot addresses from the core, finds regions, compiles them in
  * batches, and puts their entries into the decode cache, where the interpreter and other regions
- * meet them. Drops what belongs to pages that were written, and everything when its budget of code
- * is spent. Relies on the core for decoding and for telling which pages lost their code.
+ * meet them. Drops what belongs to pages that were written, and everything when its budget is spent.
+ * Relies on the core for decoding and for telling which pages lost their code, and on its caller for
+ * `poll` between runs.
+ *
+ * Code lives in generations. Regions go on in each other through a table that belongs to their
+ * generation, the links; the core's own table holds each function at the same index. V8 before 12
+ * keeps every instance alive that imports a table as long as the table lives, so the bounds count
+ * all that was compiled since the generation began, dropped or not; a new one begins with new links,
+ * and the old modules go with the old ones. That is never done while translated code may run.
  */
 import type { Core } from '../core/core.ts';
 import { HartView } from '../core/hart.ts';
@@ -23,10 +30,16 @@ import { findRegion, type Region } from './region.ts';
 
 /** Regions that share a module. */
 const BATCH = 64;
-/** Functions in the table at most: then all is dropped and hot code comes back by itself. */
-const MAX_FUNCTIONS = 16384;
-/** Bytes of modules at most. */
-const MAX_BYTES = 48 << 20;
+/**
+ * What a generation may hold: functions, bytes of modules, modules. Then all is dropped, and hot code
+ * comes back by itself. An engine spends some six times the bytes, 150 MB at these bounds; V8 before
+ * 12 also has a copy of the table for each module.
+ */
+const MAX_FUNCTIONS = 8192;
+const MAX_BYTES = 24 << 20;
+const MAX_MODULES = 1024;
+/** Functions by which tables grow. */
+const TABLE_STEP = 1024;
 /**
  * The interpreter does some 400 million instructions a second, and an instruction takes the engine
  * as long to compile as to interpret some thousand times: what is translated must run often. Half or
@@ -43,7 +56,7 @@ export interface TranslatorStats {
   /** Regions of the library that were put to use, again after their page was dropped. */
   library_regions: number;
   modules: number;
-  /** Bytes of all modules since the last time that all was dropped. */
+  /** Bytes of the modules of this generation. */
   code_bytes: number;
   /** Milliseconds spent on finding, emitting and compiling. */
   translate_ms: number;
@@ -57,6 +70,10 @@ export interface TranslatorOptions {
   readonly threshold?: number;
   /** Hot addresses that are compiled at once. */
   readonly batch?: number;
+  /** Functions, bytes and modules after which all translated code is dropped. */
+  readonly maxFunctions?: number;
+  readonly maxBytes?: number;
+  readonly maxModules?: number;
   /** Features of the engine that are left unused. */
   readonly without?: readonly EngineFeature[];
   /** Told of each region that is translated, to make a library. */
@@ -73,6 +90,9 @@ export class Translator {
   readonly #shared: boolean;
   readonly #now: () => number;
   readonly #batch: number;
+  readonly #maxFunctions: number;
+  readonly #maxBytes: number;
+  readonly #maxModules: number;
   readonly #features: EngineFeatures;
   readonly #record: ((entry: LibraryEntry) => void) | undefined;
   readonly #view: DataView;
@@ -82,7 +102,12 @@ export class Translator {
   readonly #free: number[] = [];
   #next = 1;
   #functions = 0;
+  /** Table of this generation, and how many modules it has. */
+  #links: WebAssembly.Table;
+  #modules = 0;
   #library: Library | undefined;
+  /** Functions of the library that are in the core's table. */
+  readonly #placed = new Set<number>();
   /** When the first request of the queue came. */
   #oldest = 0;
   readonly stats: TranslatorStats = {
@@ -100,15 +125,27 @@ export class Translator {
     core: Core,
     shared: boolean,
     now: () => number,
-    { threshold = HEAT_THRESHOLD, batch = BATCH, without = [], record }: TranslatorOptions = {},
+    {
+      threshold = HEAT_THRESHOLD,
+      batch = BATCH,
+      maxFunctions = MAX_FUNCTIONS,
+      maxBytes = MAX_BYTES,
+      maxModules = MAX_MODULES,
+      without = [],
+      record,
+    }: TranslatorOptions = {},
   ) {
     this.#batch = batch;
+    this.#maxFunctions = maxFunctions;
+    this.#maxBytes = maxBytes;
+    this.#maxModules = maxModules;
     this.#features = engineFeatures(without);
     this.#record = record;
     this.#core = core;
     this.#shared = shared;
     this.#now = now;
     this.#view = new DataView(core.memory.buffer);
+    this.#links = newLinks(core.table.length);
     new HartView(core.memory, HART).setU32('heat_threshold', threshold);
   }
 
@@ -116,13 +153,12 @@ export class Translator {
   async loadLibrary(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     // Its regions go on in each other by tail calls.
     if (!this.#features.tailCalls) return;
-    const { table } = this.#core;
-    this.#library = await Library.load(bytes, this.#core, (count) => {
-      // At once: more may be translated before they are there.
-      const base = table.grow(count);
-      this.#next = base + count;
-      return base;
-    });
+    const library = await Library.load(bytes);
+    const base = this.#core.table.grow(library.size);
+    this.#links.grow(library.size);
+    this.#next = base + library.size;
+    library.link(this.#core, this.#links, base);
+    this.#library = library;
   }
 
   /** CoreHost.hot: remembers a hot address; compiles when a batch is full. */
@@ -130,7 +166,7 @@ export class Translator {
     if (this.#fromLibrary(ramOffset, offset)) return;
     if (this.#queue.size === 0) this.#oldest = this.#now();
     this.#queue.set(ramOffset + offset, { ramOffset, offset });
-    if (this.#queue.size >= this.#batch) this.flush();
+    if (this.#queue.size >= this.#batch && !this.#isFull()) this.flush();
   }
 
   /** Puts the library's region of a hot address in place. */
@@ -140,6 +176,11 @@ export class Translator {
     const page = new Uint8Array(this.#core.memory.buffer, RAM_OFFSET + ramOffset, PAGE);
     const found = this.#library.find(page, offset);
     if (!found) return false;
+    if (!this.#placed.has(found.index)) {
+      this.#placed.add(found.index);
+      this.#core.table.set(found.index, this.#links.get(found.index));
+    }
+    if (!this.#pages.has(ramOffset)) this.#pages.set(ramOffset, []);
     this.#place(decodePage, found.index, found.entries, offset);
     this.stats.library_regions++;
     return true;
@@ -154,6 +195,7 @@ export class Translator {
 
   #release(index: number): void {
     this.#core.table.set(index, null);
+    this.#links.set(index, null);
     this.#free.push(index);
     this.#functions--;
   }
@@ -172,8 +214,20 @@ export class Translator {
     return (this.#view.getUint32(slot, true) & 0x1ff) === OperationCode.Translated;
   }
 
-  /** Compiles what has waited long enough for others to share its module. */
+  #isFull(): boolean {
+    return (
+      this.#functions >= this.#maxFunctions ||
+      this.stats.code_bytes >= this.#maxBytes ||
+      this.#modules >= this.#maxModules
+    );
+  }
+
+  /**
+   * Between runs of the core: compiles what has waited long enough for others to share its module,
+   * and begins a new generation when this one is full.
+   */
   poll(): void {
+    if (this.#isFull()) this.#evict();
     if (this.#queue.size > 0 && this.#now() - this.#oldest > PATIENCE_MS) this.flush();
   }
 
@@ -183,9 +237,6 @@ export class Translator {
     const started = this.#now();
     const requests = [...this.#queue.values()];
     this.#queue.clear();
-    if (this.#functions > MAX_FUNCTIONS || this.stats.code_bytes > MAX_BYTES) {
-      this.evict();
-    }
     const found: { request: Request; region: Region }[] = [];
     for (const request of requests) {
       const decodePage = this.#decodePage(request.ramOffset);
@@ -211,10 +262,11 @@ export class Translator {
     );
     const module = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(module, {
-      env: { memory: this.#core.memory, table: this.#core.table },
+      env: { memory: this.#core.memory, table: this.#links },
       core: this.#core.exports as unknown as Record<string, WebAssembly.ImportValue>,
     });
     this.stats.modules++;
+    this.#modules++;
     this.stats.code_bytes += bytes.length;
     regions.forEach(({ entries }, i) => {
       const item = found[i];
@@ -223,6 +275,7 @@ export class Translator {
       const decodePage = this.#decodePage(ramOffset);
       const index = this.#allocate();
       this.#core.table.set(index, exports[`r${i}`]);
+      this.#links.set(index, exports[`r${i}`]);
       const list = this.#pages.get(ramOffset) ?? [];
       list.push(index);
       this.#pages.set(ramOffset, list);
@@ -259,15 +312,15 @@ export class Translator {
 
   #allocate(): number {
     this.#functions++;
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
-    const index = this.#next++;
-    if (index >= this.#core.table.length) this.#core.table.grow(1024);
+    const index = this.#free.pop() ?? this.#next++;
+    const { table } = this.#core;
+    if (index >= table.length) table.grow(TABLE_STEP);
+    if (index >= this.#links.length) this.#links.grow(table.length - this.#links.length);
     return index;
   }
 
-  /** Drops all translated code. */
-  evict(): void {
+  /** Drops all translated code and begins a new generation. */
+  #evict(): void {
     for (const [ramOffset, indices] of this.#pages) {
       const decodePage = this.#decodePage(ramOffset);
       if (decodePage !== 0) {
@@ -282,9 +335,18 @@ export class Translator {
       for (const index of indices) this.#release(index);
     }
     this.#pages.clear();
+    for (const index of this.#placed) this.#core.table.set(index, null);
+    this.#placed.clear();
+    this.#links = newLinks(this.#core.table.length);
+    this.#library?.link(this.#core, this.#links);
     this.stats.code_bytes = 0;
+    this.#modules = 0;
     this.stats.evictions++;
   }
+}
+
+function newLinks(length: number): WebAssembly.Table {
+  return new WebAssembly.Table({ element: 'anyfunc', initial: length });
 }
 
 /** Entries at which something is translated. */

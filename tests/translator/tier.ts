@@ -7,7 +7,7 @@ import { type CoreHost, createMemory, instantiateCore } from '../../src/core/cor
 import { HartView } from '../../src/core/hart.ts';
 import { RAM_BASE, RAM_OFFSET } from '../../src/core/layout.ts';
 import type { EngineFeature } from '../../src/translator/features.ts';
-import { Translator } from '../../src/translator/translator.ts';
+import { Translator, type TranslatorOptions } from '../../src/translator/translator.ts';
 import { BASE, DATA } from './programs.ts';
 
 const RAM = 1 << 20;
@@ -19,7 +19,7 @@ const coreModule = new WebAssembly.Module(
 
 export interface TierOptions {
   /** Left out: all is interpreted. */
-  readonly translate?: { readonly without?: readonly EngineFeature[] };
+  readonly translate?: TranslatorOptions;
   /** What the tests' devices answer, beside nothing. */
   readonly host?: Partial<CoreHost>;
 }
@@ -55,11 +55,10 @@ export class TierRun {
       ...host,
     });
     if (translate) {
-      const { without = [] } = translate;
       this.translator = new Translator(this.core, false, () => 0, {
         threshold: 3,
         batch: 2,
-        without,
+        ...translate,
       });
     }
     hart.setU32('ram_size', RAM);
@@ -72,6 +71,7 @@ export class TierRun {
   /** Runs at most `budget` instructions; what got hot in them is translated afterwards. */
   run(budget: number) {
     this.core.exports.run(0, budget);
+    this.translator?.poll();
     this.translator?.flush();
     return this.state();
   }
