@@ -61,6 +61,15 @@ const steps = [
     },
   },
   {
+    name: 'soak',
+    run: async () => {
+      await ensureParts();
+      return one(
+        await node(['tools/run-ts.mjs', 'tests/soak/main.ts', '--minutes', '1', '--seed', '1']),
+      );
+    },
+  },
+  {
     name: 'e2e',
     run: async () => {
       if (!process.env.TABVISOR_CHROMIUM) {

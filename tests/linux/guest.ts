@@ -5,7 +5,7 @@
  */
 
 import { nodeHost } from '../../src/cli/node-host.ts';
-import { loadCore, loadTemplate } from '../../src/cli/repository.ts';
+import { loadCore, loadTemplate, loadTranslations } from '../../src/cli/repository.ts';
 import type { BlockBackend } from '../../src/machine/devices/virtio/block-backend.ts';
 import { EXEC_APPEND, GuestCommand } from '../../src/machine/exec.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type Tier,
 } from '../../src/machine/machine.ts';
 import { MIB } from '../../src/machine/memory-map.ts';
+import type { TranslatorOptions } from '../../src/translator/translator.ts';
 
 export interface GuestOptions {
   readonly megabytes?: number;
@@ -31,6 +32,9 @@ export interface GuestOptions {
   readonly tier?: Tier;
   /** Features of the engine to do without. */
   readonly without?: readonly EngineFeature[];
+  readonly translator?: TranslatorOptions;
+  /** With the translations made ahead of time, where they have been built. */
+  readonly library?: boolean;
 }
 
 export interface CommandResult {
@@ -100,6 +104,8 @@ export class Guest {
         shared: false,
         tier: options.tier ?? tier,
         without: options.without,
+        translator: options.translator,
+        translations: options.library ? await loadTranslations() : undefined,
         disks: options.disks,
         ports: command?.ports,
         console: { columns, rows },
