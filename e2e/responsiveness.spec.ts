@@ -6,6 +6,7 @@ import {
   expectShell,
   median,
   openConsole,
+  output,
   shownState,
   typeLine,
 } from './support/page.ts';
@@ -58,6 +59,62 @@ test('three VMs, one in a tight loop: typing in another echoes within 100 ms', a
     `    echo latency beside a tight loop: median ${figure.toFixed(1)} ms, worst ${Math.max(...latencies).toFixed(1)} ms`,
   );
   expect(figure).toBeLessThan(100);
+});
+
+interface Answer {
+  readonly rounds: number;
+  readonly at: number;
+}
+
+/** Rounds that the shown guest's loop has made, and when it said so; another answer than before. */
+async function roundsMade(page: Page, before = -1): Promise<Answer> {
+  let rounds = before;
+  await typeLine(page, 'clear; kill -USR1 %1');
+  const look = async () => {
+    rounds = Number(/^rounds-(\d+)$/m.exec(await output(page))?.[1] ?? before);
+    return rounds;
+  };
+  await expect.poll(look, { intervals: [50], timeout: 120_000 }).not.toBe(before);
+  return { rounds, at: performance.now() };
+}
+
+test('three busy VMs get like shares of the processors', async ({ page }, info) => {
+  const names = ['micro-1', 'micro-2', 'micro-3'];
+  await boot(page, '?boot=micro:3');
+  for (const name of names) {
+    await openConsole(page, name);
+    await expectShell(page);
+    await typeLine(
+      page,
+      "(i=0; trap 'echo; echo rounds-$i' USR1; while :; do i=$((i+1)); done) & sleep 1",
+    );
+  }
+  const measure = async (before: readonly Answer[] = []) => {
+    const found: Answer[] = [];
+    for (const [i, name] of names.entries()) {
+      await openConsole(page, name);
+      found.push(await roundsMade(page, before[i]?.rounds));
+    }
+    return found;
+  };
+  // Other work of the machine may disturb one span; what is unfair is so in each.
+  let before = await measure();
+  let ratio = Number.POSITIVE_INFINITY;
+  for (let span = 0; span < 3 && !(ratio < 2); span++) {
+    await page.waitForTimeout(8000);
+    const after = await measure(before);
+    // Only how they compare matters, not how fast the machine is.
+    const paces = after.map(({ rounds, at }, i) => {
+      const { rounds: first, at: start } = before[i] ?? { rounds: 0, at: 0 };
+      return (rounds - first) / (at - start);
+    });
+    before = after;
+    ratio = Math.max(...paces) / Math.min(...paces);
+    const figure = `three busy VMs: ${paces.map((pace) => pace.toFixed(0)).join(', ')} rounds a millisecond, the fastest ${ratio.toFixed(2)} times the slowest`;
+    info.annotations.push({ type: 'shares', description: figure });
+    console.log(`    ${figure}`);
+  }
+  expect(ratio).toBeLessThan(2);
 });
 
 test('a VM that floods its console leaves the page and the other VMs alone', async ({ page }) => {
