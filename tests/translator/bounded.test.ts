@@ -63,7 +63,7 @@ function make(run: TierRun, functions: bigint): void {
 
 const LIMITS: readonly (readonly [string, TranslatorOptions])[] = [
   ['modules', { maxModules: 100 }],
-  ['bytes', { maxBytes: 200_000 }],
+  ['bytes', { maxBytes: 40_000 }],
   ['functions', { maxFunctions: 60 }],
 ];
 
@@ -80,7 +80,7 @@ describe.each(FORMS)('code that is ever new, %s', (_, without) => {
     expect(stats?.modules).toBeGreaterThan(2000);
     expect(run.hart.u64('stat_translated')).toBeGreaterThan(0n);
     // One generation, and what a single slice compiles beyond its bound.
-    const most = { modules: 100, bytes: 200_000 / 100, functions: 60 }[bound] ?? 0;
+    const most = { modules: 100, bytes: 40_000 / 200, functions: 60 }[bound] ?? 0;
     expect(await modulesAlive()).toBeLessThan(2 * most + 400);
   });
 
