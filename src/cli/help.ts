@@ -6,6 +6,7 @@ Runs RISC-V guests in this terminal, on the machine that also runs in a browser 
 
 Commands:
   run         boot a guest, a kernel, firmware or a bare-metal program
+  profile     run a guest, then show where it spent its instructions
   templates   list the guests that can be started by name
   disasm      disassemble RISC-V code
 
@@ -46,6 +47,29 @@ What to do:
 Exit codes: that of CMD or of the program; 0 when the guest powered itself off, also while CMD
 runs; 1 when it crashed, or rebooted while CMD ran; 2 for wrong arguments and files that cannot be
 used; 124 after --timeout.
+`,
+  profile: `Usage: tabvisor profile [OPTION]...
+
+Runs a guest as "tabvisor run" does, with the same options, and then shows on stdout where it was.
+What the command of --exec prints goes to stderr, and only its own time counts, not the boot's.
+
+  --top N             rows to show (20 unless given)
+  --by NAME           what a row is: "function" (256 bytes where no symbol is known; the default)
+                      or "address" (a single instruction)
+  --json              the rows as one JSON object
+  --region WHERE      instead of the table: the code around a hot address (in hexadecimal) or symbol,
+                      with the WebAssembly that it is translated to
+  --boot              with --exec: count the boot too
+  --interval N        instructions between two samples, on average (20000 unless given)
+
+What is measured: after a random number of instructions, where the guest is then. "share" is the
+share of these samples, so of the instructions that ran; "instructions" is that share of all of
+them. "time" is the share of the time: that since the last sample counts for the place where the
+next one finds the guest. "tier" says what ran the instructions up to the samples, mostly: the
+interpreter, translated code, or both. Time in which the guest waits is in neither.
+
+Symbols are the kernel's own (kallsyms) or those of --elf. Programs in the guest have none that
+are known outside: they show as "user", and modules of the kernel as "kernel".
 `,
   templates: `Usage: tabvisor templates
 

@@ -6,6 +6,7 @@ import { messageOf, UserError } from '../machine/errors.ts';
 import { disasm } from './disasm.ts';
 import { ExitCode } from './exit.ts';
 import { help } from './help.ts';
+import { profile } from './profile.ts';
 import { version } from './repository.ts';
 import { run } from './run.ts';
 import { templates } from './templates.ts';
@@ -19,6 +20,10 @@ async function main(words: readonly string[]): Promise<number> {
     case 'run':
       if (!wantsHelp) return run(rest);
       process.stdout.write(help.run);
+      return ExitCode.Done;
+    case 'profile':
+      if (!wantsHelp) return profile(rest);
+      process.stdout.write(help.profile);
       return ExitCode.Done;
     case 'templates':
       if (rest.length > 0 && !wantsHelp) {
@@ -38,7 +43,9 @@ async function main(words: readonly string[]): Promise<number> {
       process.stdout.write(`tabvisor ${await version()}\n`);
       return ExitCode.Done;
     case undefined:
-      throw new UserError('Say what to do: run, templates or disasm. See "tabvisor --help".');
+      throw new UserError(
+        'Say what to do: run, profile, templates or disasm. See "tabvisor --help".',
+      );
     default:
       if (!HELP.includes(command)) {
         throw new UserError(`There is no command "${command}". See "tabvisor --help".`);

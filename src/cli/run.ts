@@ -6,7 +6,7 @@ import { UserError } from '../machine/errors.ts';
 import { EXEC_APPEND } from '../machine/exec.ts';
 import { isElf, parseElf } from '../machine/loader/elf.ts';
 import { parseLinuxImage } from '../machine/loader/image.ts';
-import { type BootConfig, Machine } from '../machine/machine.ts';
+import { type BootConfig, Machine, type MachineConfig } from '../machine/machine.ts';
 import { MIB } from '../machine/memory-map.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { ExitCode } from './exit.ts';
@@ -14,14 +14,23 @@ import { FileDisk } from './file-disk.ts';
 import { type LockstepRun, runLockstep } from './lockstep.ts';
 import { nodeHost } from './node-host.ts';
 import { loadCore, loadTemplate, loadTranslations, readInput } from './repository.ts';
-import { commandSession, consoleSession, type End } from './session.ts';
+import { type CommandOptions, commandSession, consoleSession, type End } from './session.ts';
 import { traceLine } from './trace.ts';
 
 const DEFAULT_TEMPLATE = 'micro';
 const DEFAULT_MEMORY = 256 * MIB;
 const DEFAULT_APPEND = 'console=ttyS0 earlycon=sbi';
 
-export async function run(words: readonly string[]): Promise<number> {
+/** Who looks at a guest while it runs: `tabvisor profile`. */
+export interface Observer extends CommandOptions {
+  readonly sampler: MachineConfig['sampler'];
+  /** Called before the guest boots. */
+  readonly boots: (boot: BootConfig) => void;
+  /** Called at the end, while the machine still has its memory. */
+  readonly ended: () => void;
+}
+
+export async function run(words: readonly string[], observer?: Observer): Promise<number> {
   const args = parseRunArguments(words);
   const [{ boot, memory }, core, translations] = await Promise.all([
     loadBoot(args),
@@ -29,10 +38,12 @@ export async function run(words: readonly string[]): Promise<number> {
     loadTranslations(),
   ]);
   if (args.lockstep) return lockstep(args, { boot, memory: args.memory ?? memory, core });
+  observer?.boots(boot);
   const disks: FileDisk[] = [];
   try {
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
-    const session = args.exec === undefined ? consoleSession() : commandSession(args.exec);
+    const session =
+      args.exec === undefined ? consoleSession() : commandSession(args.exec, observer);
     const { columns, rows } = process.stdout;
     const machine = Machine.create(
       {
@@ -46,12 +57,14 @@ export async function run(words: readonly string[]): Promise<number> {
         without: args.without,
         translations,
         console: columns > 0 && rows > 0 ? { columns, rows } : undefined,
+        sampler: observer?.sampler,
         trace: args.trace ? (board) => void process.stderr.write(traceLine(board)) : undefined,
       },
       nodeHost([process.stdout, process.stderr]),
     );
     const end = await withTimeout(session.run(machine), args.timeoutSeconds);
     const stats = machine.stats();
+    observer?.ended();
     machine.destroy();
     if (end.message !== undefined) process.stderr.write(`tabvisor: ${end.message}\n`);
     if (args.stats) process.stderr.write(`${JSON.stringify(stats)}\n`);

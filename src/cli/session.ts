@@ -3,6 +3,7 @@
  * with stdin, stdout, stderr and an exit code of its own. Both end exactly once and leave terminal
  * and streams as they were.
  */
+import type { Writable } from 'node:stream';
 import type { ConsolePortOptions } from '../machine/devices/virtio/console-port.ts';
 import { GuestCommand } from '../machine/exec.ts';
 import type { Machine, MachineState } from '../machine/machine.ts';
@@ -66,8 +67,18 @@ function pour(machine: Machine, data: Uint8Array): void {
   setTimeout(() => pour(machine, rest), RETRY_MS).unref();
 }
 
+export interface CommandOptions {
+  /** Takes what the command writes to its standard output. */
+  readonly output?: Writable;
+  /** The guest is about to run the command. */
+  readonly onStart?: () => void;
+}
+
 /** One command in the guest. */
-export function commandSession(text: string): Session {
+export function commandSession(
+  text: string,
+  { output = process.stdout, onStart }: CommandOptions = {},
+): Session {
   let finish: (end: End) => void = () => {};
   const input: Uint8Array[] = [];
   let ended = false;
@@ -85,8 +96,9 @@ export function commandSession(text: string): Session {
     else process.stdin.resume();
   };
   const command = new GuestCommand(new TextEncoder().encode(text), {
-    onStdout: (data) => process.stdout.write(data),
+    onStdout: (data) => output.write(data),
     onStderr: (data) => process.stderr.write(data),
+    onFetched: onStart,
     onExit: (code) => finish({ code }),
     onFailure: (message) => finish({ code: ExitCode.Failed, message }),
     onStdinSpace: feed,

@@ -19,6 +19,8 @@ export interface GuestCommandEvents {
   onExit(code: number): void;
   /** The guest gave up before the command ended. */
   onFailure(reason: string): void;
+  /** The guest has fetched the command, and is about to run it. */
+  onFetched?(): void;
   /** There is room for standard input: again after `write` took less than it was given. */
   onStdinSpace(): void;
 }
@@ -53,6 +55,7 @@ export class GuestCommand {
           if (this.#fetched) this.#fail('The guest rebooted before the command ended.');
           this.#fetched = true;
           this.#sendCommand();
+          events.onFetched?.();
         },
         onSpace: () => this.#sendCommand(),
       },

@@ -44,6 +44,8 @@ export interface MachineConfig {
   readonly translator?: TranslatorOptions;
   /** Called before each instruction, which then runs alone: for tracing. */
   readonly trace?: (board: Board) => void;
+  /** Looks at the running guest now and then: for profiles. */
+  readonly sampler?: { interval(): number; look(board: Board, ms: number): void };
 }
 
 export interface MachineStats {
@@ -149,6 +151,10 @@ export class Machine {
       clock: this.#clock,
       console: this.#console,
       trace: config.trace && (() => config.trace?.(this.#board)),
+      sampler: config.sampler && {
+        interval: () => config.sampler?.interval() ?? 1,
+        look: (ms) => config.sampler?.look(this.#board, ms),
+      },
     });
   }
 

@@ -24,6 +24,8 @@ const MAX_BUDGET = 20_000_000;
 const SHORTEST_SLEEP_MS = 1;
 /** Longer ones are split: hosts' timers overflow at 2^31 ms. */
 const LONGEST_SLEEP_MS = 600_000;
+/** Of a chunk that ends where a sampler wants to look. */
+const LEAST_SAMPLED_BUDGET = 16;
 /** Instructions after a store to tohost until a command in two halves must be complete. */
 const HTIF_SETTLE = 32;
 const HART = 0;
@@ -38,6 +40,16 @@ export interface RunLoopOptions {
   readonly console: ConsoleOutput;
   /** Called before each instruction, which then runs alone. */
   readonly trace?: () => void;
+  /** Looks at the guest after numbers of instructions that it names itself. */
+  readonly sampler?: Sampler;
+}
+
+/** Who looks at a running guest every now and then. */
+export interface Sampler {
+  /** Instructions until the next look. */
+  interval(): number;
+  /** `ms`: time in which the guest was at work since the last look. */
+  look(ms: number): void;
 }
 
 /** One stretch from a start or resume to a stop; a stop ends its own stretch only. */
@@ -52,6 +64,9 @@ export class RunLoop {
   #budget = FIRST_BUDGET;
   #idleMs = 0;
   #asleepSince: number | undefined;
+  /** Instructions until the sampler looks. */
+  #untilLook = 0;
+  #sinceLookMs = 0;
 
   constructor(options: RunLoopOptions) {
     this.#options = options;
@@ -103,7 +118,7 @@ export class RunLoop {
 
   /** Runs for a few milliseconds; true when the guest waits for an interrupt. */
   #slice(): boolean {
-    const { board, host, trace } = this.#options;
+    const { board, host, trace, sampler } = this.#options;
     const { exports } = board.core;
     const firmwareHart = board.firmware.harts[HART]!;
     const end = host.now() + SLICE_MS;
@@ -127,9 +142,10 @@ export class RunLoop {
       }
       board.translator?.poll();
       const now = host.now();
+      if (sampler) this.#sample(sampler, Number(board.hart.u64('instret') - retired), now - before);
       switch (reason) {
         case ExitReason.Budget:
-          if (!trace) this.#measure(budget, now - before);
+          if (!trace && !sampler) this.#measure(budget, now - before);
           if (!trace && board.hart.u64('instret') === retired) {
             board.ask({ kind: 'crash', reason: this.#trapLoop() });
           }
@@ -153,7 +169,19 @@ export class RunLoop {
     }
   }
 
+  /** Budgets are exact, so each instruction that the guest runs is as likely to be looked at. */
+  #sample(sampler: Sampler, ran: number, ms: number): void {
+    this.#untilLook -= Math.max(0, ran);
+    this.#sinceLookMs += ms;
+    if (this.#untilLook > 0 || ran <= 0) return;
+    sampler.look(this.#sinceLookMs);
+    this.#sinceLookMs = 0;
+    this.#untilLook = sampler.interval();
+  }
+
   #nextBudget(): number {
+    // Some more than is left: a trap takes of the budget too, and must not use up all of it.
+    if (this.#options.sampler) return Math.max(this.#untilLook, LEAST_SAMPLED_BUDGET);
     const { mtimer } = this.#options.board;
     const deadline = mtimer.nextDeadline();
     if (deadline === Number.POSITIVE_INFINITY) return this.#budget;

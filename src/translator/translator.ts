@@ -319,6 +319,15 @@ export class Translator {
     return index;
   }
 
+  /** Offsets in the page at `ramOffset` at which translated code can be entered. */
+  entries(ramOffset: number): number[] {
+    const decodePage = this.#decodePage(ramOffset);
+    if (decodePage === 0) return [];
+    return Array.from({ length: PAGE / 2 }, (_, i) => 2 * i).filter((offset) =>
+      this.#isTranslated(this.#slot(decodePage, offset)),
+    );
+  }
+
   /** Drops all translated code and begins a new generation. */
   #evict(): void {
     for (const [ramOffset, indices] of this.#pages) {
