@@ -44,6 +44,13 @@ What to do:
   --stats             print figures as one JSON object on stderr at the end
   --trace             print every instruction, with its address, on stderr (slow)
 
+The figures of --stats: wall_s (seconds of running), boot_s (until the shell speaks), instructions,
+mips (millions in a second of work), idle_s, ram_bytes (of RAM that hold something), memory_bytes;
+since the last reset interpreted_instructions, translated_instructions, tlb_misses (walks of page
+tables), traps, interrupts; translator, where it is on: regions, library_regions (of those made
+ahead of time), modules, code_bytes, translate_ms (finding and emitting), compile_ms (the engine's),
+invalidations (pages whose code was dropped), evictions (times that all code was).
+
 Exit codes: that of CMD or of the program; 0 when the guest powered itself off, also while CMD
 runs; 1 when it crashed, or rebooted while CMD ran; 2 for wrong arguments and files that cannot be
 used; 124 after --timeout.

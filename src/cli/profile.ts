@@ -5,7 +5,7 @@
 import { UserError } from '../machine/errors.ts';
 import { isElf } from '../machine/loader/elf.ts';
 import type { BootConfig } from '../machine/machine.ts';
-import { engineFeatures } from '../translator/features.ts';
+import { type EngineFeatures, engineFeatures } from '../translator/features.ts';
 import { findRegion, type Region } from '../translator/region.ts';
 import { describeRegion, guestText } from '../translator/text.ts';
 import { parseRunArguments } from './arguments.ts';
@@ -30,7 +30,7 @@ export async function profile(words: readonly string[]): Promise<number> {
   if (refused !== undefined) {
     throw new UserError(`${refused} is for "tabvisor run": a profile cannot have it.`);
   }
-  const { exec } = parseRunArguments(rest);
+  const { exec, without } = parseRunArguments(rest);
   const profiler = new Profiler(options.interval, options.boot || exec === undefined);
   let symbols: Symbols = () => undefined;
   let report = '';
@@ -46,7 +46,7 @@ export async function profile(words: readonly string[]): Promise<number> {
     ended: () => {
       const { samples, instructions } = profiler;
       if (options.region !== undefined) {
-        report = regionText(profiler, samples, symbols, options.region);
+        report = regionText(profiler, symbols, options.region, engineFeatures(without));
         return;
       }
       const { top, by } = options;
@@ -81,11 +81,11 @@ function symbolsOf(boot: BootConfig): Symbols {
 /** The region around a place: its guest code, and the module that the translator makes of it. */
 function regionText(
   profiler: Profiler,
-  samples: readonly Sample[],
   symbols: Symbols,
   where: string,
+  features: EngineFeatures,
 ): string {
-  const address = addressOf(samples, symbols, where);
+  const address = addressOf(profiler.samples, symbols, where);
   const page = profiler.page(address);
   if (!page) {
     throw new UserError(
@@ -97,7 +97,7 @@ function regionText(
   if (region.instructions === 0) {
     throw new UserError(`At ${where} is nothing that would be translated. Give another address.`);
   }
-  const { text } = describeRegion(region, engineFeatures(), base);
+  const { text } = describeRegion(region, features, base);
   return `${guestText(region, base)}\n${text}`;
 }
 

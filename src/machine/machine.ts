@@ -61,7 +61,8 @@ export interface MachineStats {
   /** Bytes of RAM that hold something, and all there is. */
   readonly ram_bytes: number;
   readonly memory_bytes: number;
-  /** Since the last reset: instructions that translated code ran, translations, traps. */
+  /** Since the last reset: instructions that each tier ran, walks of page tables, traps. */
+  readonly interpreted_instructions: number;
   readonly translated_instructions: number;
   readonly tlb_misses: number;
   readonly traps: number;
@@ -259,7 +260,9 @@ export class Machine {
   stats(ram: 'whole' | 'estimate' = 'whole'): MachineStats {
     const ranMs = this.#ranMs + this.#sinceRunning();
     const idle = Math.min(this.#loop.idleMs, ranMs);
-    const instructions = this.#instructionsBefore + Number(this.#board.hart.u64('instret'));
+    const sinceReset = Number(this.#board.hart.u64('instret'));
+    const translated = Number(this.#board.hart.u64('stat_translated'));
+    const instructions = this.#instructionsBefore + sinceReset;
     const busySeconds = (ranMs - idle) / 1000;
     return {
       wall_s: ranMs / 1000,
@@ -269,7 +272,8 @@ export class Machine {
       idle_s: idle / 1000,
       ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(ram === 'whole'),
       memory_bytes: this.#config.memory,
-      translated_instructions: Number(this.#board.hart.u64('stat_translated')),
+      interpreted_instructions: Math.max(0, sinceReset - translated),
+      translated_instructions: translated,
       tlb_misses: Number(this.#board.hart.u64('stat_tlb_misses')),
       traps: Number(this.#board.hart.u64('stat_traps')),
       interrupts: Number(this.#board.hart.u64('stat_interrupts')),

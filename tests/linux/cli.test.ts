@@ -292,7 +292,13 @@ describe('the other commands', () => {
     spawnSync(process.execPath, [bin, ...args], { encoding: 'utf8', input: '' });
 
   test('help for each', () => {
-    for (const args of [['--help'], ['run', '--help'], ['templates', '-h'], ['disasm', '--help']]) {
+    for (const args of [
+      ['--help'],
+      ['run', '--help'],
+      ['profile', '--help'],
+      ['templates', '-h'],
+      ['disasm', '--help'],
+    ]) {
       const { status, stdout, stderr } = run(...args);
       expect([status, stderr]).toEqual([0, '']);
       expect(stdout).toMatch(/^Usage: tabvisor /);

@@ -21,6 +21,9 @@ export interface TestSegment {
   readonly memory: bigint;
 }
 
+/** st_shndx of a symbol that belongs to no section. */
+const SHN_ABS = 0xfff1;
+
 export function makeElf(parts: {
   entry: bigint;
   segments: readonly TestSegment[];
@@ -66,6 +69,7 @@ export function makeElf(parts: {
   let name = 1;
   names.forEach((symbol, i) => {
     view.setUint32(symbolsAt + 24 * i, name, true);
+    view.setUint16(symbolsAt + 24 * i + 6, SHN_ABS, true);
     view.setBigUint64(symbolsAt + 24 * i + 8, parts.symbols[symbol] ?? 0n, true);
     name += symbol.length + 1;
   });
