@@ -64,8 +64,8 @@ What the command of --exec prints goes to stderr, and only its own time counts, 
   --by NAME           what a row is: "function" (256 bytes where no symbol is known; the default)
                       or "address" (a single instruction)
   --json              the rows as one JSON object
-  --region WHERE      instead of the table: the code around a hot address (in hexadecimal) or symbol,
-                      with the WebAssembly that it is translated to
+  --region WHERE      instead of the table: the code around a hot address (in hexadecimal) or a
+                      symbol, with the WebAssembly that it is translated to
   --boot              with --exec: count the boot too
   --interval N        instructions between two samples, on average (20000 unless given)
 
