@@ -81,6 +81,19 @@ describe('run --exec', () => {
     expect(code).toBe(0);
   });
 
+  test('has the environment of a shell on the console', async () => {
+    const { code, stdout } = await tabvisor([
+      ...['run', '--exec'],
+      'mkdir d; cd d; touch é; ls; env >a; env -i sh -c ". /etc/profile; env" >b; ' +
+        'for f in a b; do grep -Ev "^(SHLVL|OLDPWD)=" $f | sort >$f.s; done; ' +
+        'cmp a.s b.s; grep -E "^(LANG|TERM|EDITOR|PAGER)=" a.s',
+    ]);
+    expect(stdout.toString()).toBe(
+      'é\nEDITOR=vi\nLANG=C.UTF-8\nPAGER=less\nTERM=xterm-256color\n',
+    );
+    expect(code).toBe(0);
+  });
+
   test('loses nothing that is written right before the end', async () => {
     const run = async () => {
       const command = 'dd if=/dev/zero bs=65536 count=1 2>/dev/null; echo end';
