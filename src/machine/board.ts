@@ -59,6 +59,15 @@ export type MachineRequest =
  */
 export type Tier = 'interpreter' | 'translator' | 'both';
 
+/** Limits of the tier that translates all: a kernel's boot has some 90,000 regions. */
+const ALL_TRANSLATED = {
+  threshold: 1,
+  batch: 256,
+  maxFunctions: 1 << 17,
+  maxBytes: 512 << 20,
+  maxModules: 1 << 13,
+} as const;
+
 export interface BoardOptions {
   readonly memory: number;
   readonly core: WebAssembly.Module;
@@ -173,7 +182,7 @@ export class Board {
     if (options.tier !== 'interpreter') {
       this.translator = new Translator(this.core, options.shared, () => host.now(), {
         without: options.without,
-        ...(options.tier === 'translator' && { threshold: 1 }),
+        ...(options.tier === 'translator' && ALL_TRANSLATED),
         ...options.translator,
       });
     }

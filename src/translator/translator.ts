@@ -26,7 +26,7 @@ import { OperationCode } from '../isa/table.ts';
 import { type EngineFeature, type EngineFeatures, engineFeatures } from './features.ts';
 import { Library, type LibraryEntry } from './library.ts';
 import { buildModule } from './module.ts';
-import { findRegion, type Region } from './region.ts';
+import { type Block, findRegion, type Region } from './region.ts';
 
 /** Regions that share a module. */
 const BATCH = 64;
@@ -251,7 +251,8 @@ export class Translator {
       const region = findRegion(bytes, request.offset, (offset) =>
         this.#isTranslated(this.#slot(decodePage, offset)),
       );
-      if ((region.blocks.get(request.offset)?.instructions.length ?? 0) === 0) continue;
+      // The hot address itself may be the interpreter's: what follows it is not.
+      if (![...region.blocks.values()].some(isPlace)) continue;
       found.push({ request, region });
     }
     if (found.length > 0) this.#install(found);
@@ -369,5 +370,10 @@ function entriesOf(
   region: Region,
   entries: ReadonlyMap<number, number>,
 ): ReadonlyMap<number, number> {
-  return new Map([...entries].filter(([offset]) => region.blocks.get(offset)?.instructions.length));
+  return new Map([...entries].filter(([offset]) => isPlace(region.blocks.get(offset))));
+}
+
+/** Whether a function can be entered at this block. */
+function isPlace(block: Block | undefined): boolean {
+  return block?.entry === true && block.instructions.length > 0;
 }

@@ -34,3 +34,17 @@ describe.each(FORMS)('random control flow, %s', (_, without) => {
     },
   );
 });
+
+describe('a loop that begins with an instruction for the interpreter', () => {
+  it('is translated behind it', () => {
+    const { bytes } = assemble(`again:\ncsrr t1, mcycle\n${'addi a0, a0, 1\n'.repeat(20)}j again`, {
+      base: BASE,
+    });
+    const interpreted = new TierRun(bytes);
+    const translated = new TierRun(bytes, { translate: {} });
+    for (let i = 0; i < 5; i++) {
+      expect(translated.run(1000)).toEqual(interpreted.run(1000));
+    }
+    expect(translated.hart.u64('stat_translated')).toBeGreaterThan(3000n);
+  });
+});
