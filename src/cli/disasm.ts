@@ -7,7 +7,8 @@ import type { Writable } from 'node:stream';
 import { instructionLength } from '../isa/codec.ts';
 import { disassemble } from '../isa/disassemble.ts';
 import { UserError } from '../machine/errors.ts';
-import { isElf, parseElf } from '../machine/loader/elf.ts';
+import { isElf } from '../machine/loader/elf.ts';
+import { readElfCode } from './elf-code.ts';
 import { readInput } from './repository.ts';
 
 const PIECE = 1 << 16;
@@ -40,10 +41,13 @@ async function disassembleFile(path: string, output: Writable): Promise<void> {
     await disassembleBytes(file, 0n, output);
     return;
   }
-  const { segments } = parseElf(file, [], path);
-  for (const segment of segments) {
-    await print(output, `\nsegment at 0x${segment.physical.toString(16)}:\n`);
-    await disassembleBytes(segment.data, BigInt(segment.physical), output);
+  const parts = readElfCode(file, `The ELF file ${path}`);
+  if (parts.length === 0) {
+    throw new UserError(`The ELF file ${path} has no executable part. Give one with code.`);
+  }
+  for (const { title, address, data } of parts) {
+    if (!(await print(output, `\n${title} at 0x${address.toString(16)}:\n`))) return;
+    await disassembleBytes(data, address, output);
   }
 }
 

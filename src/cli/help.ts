@@ -84,8 +84,9 @@ Lists the guests that "tabvisor run --template NAME" can start.
 `,
   disasm: `Usage: tabvisor disasm FILE|HEX...
 
-Disassembles RISC-V code: ELF files (their executable parts), other files as plain code from
-address 0, and instruction words in hexadecimal, such as 00a50533 or 0x8082.
+Disassembles RISC-V code: ELF files of any kind (their executable sections, at the addresses that
+the file gives them), other files as plain code from address 0, and instruction words in
+hexadecimal, such as 00a50533 or 0x8082.
 `,
   keys: `
 Ctrl-A X   end the machine, at once

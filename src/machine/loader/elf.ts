@@ -43,24 +43,33 @@ export function isElf(file: Uint8Array): boolean {
   return hasMagic(file, 0, '\x7fELF');
 }
 
-export function parseElf(
-  file: Uint8Array,
-  wanted: readonly string[],
-  name = 'The ELF file',
-): ElfFile {
-  const damaged = (what: string): UserError =>
-    new UserError(`${name} is damaged: ${what}. Build or fetch it again.`);
+/** The file's bytes, once it is known to be ELF64 for little-endian RISC-V with a whole header. */
+export function openElf(file: Uint8Array, name: string): DataView {
   if (!isElf(file)) {
     throw new UserError(`${name} does not start with the ELF magic. Give a RISC-V ELF executable.`);
   }
   if (file[4] !== 2) {
     throw new UserError(`${name} is not a 64-bit one. Build it for riscv64.`);
   }
-  if (file.length < FILE_HEADER_BYTES) throw damaged('its header is cut short');
+  if (file.length < FILE_HEADER_BYTES) throw damagedFile(name, 'its header is cut short');
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   if (file[5] !== 1 || view.getUint16(18, true) !== EM_RISCV) {
     throw new UserError(`${name} is not for little-endian RISC-V. Build it for riscv64.`);
   }
+  return view;
+}
+
+function damagedFile(name: string, what: string): UserError {
+  return new UserError(`${name} is damaged: ${what}. Build or fetch it again.`);
+}
+
+export function parseElf(
+  file: Uint8Array,
+  wanted: readonly string[],
+  name = 'The ELF file',
+): ElfFile {
+  const view = openElf(file, name);
+  const damaged = (what: string): UserError => damagedFile(name, what);
   if (view.getUint16(16, true) !== ET_EXEC) {
     throw new UserError(
       `${name} is no executable with fixed addresses. Link it statically, without -pie or -r.`,
