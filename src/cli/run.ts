@@ -4,13 +4,14 @@
  */
 import { UserError } from '../machine/errors.ts';
 import { EXEC_APPEND } from '../machine/exec.ts';
-import { isElf, parseElf } from '../machine/loader/elf.ts';
+import { parseElf } from '../machine/loader/elf.ts';
 import { parseLinuxImage } from '../machine/loader/image.ts';
 import { type BootConfig, Machine, type MachineConfig } from '../machine/machine.ts';
 import { MIB } from '../machine/memory-map.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { ExitCode } from './exit.ts';
 import { FileDisk } from './file-disk.ts';
+import { checkFirmware } from './firmware.ts';
 import { type LockstepRun, runLockstep } from './lockstep.ts';
 import { nodeHost } from './node-host.ts';
 import { loadCore, loadTemplate, loadTranslations, readInput } from './repository.ts';
@@ -103,10 +104,7 @@ async function loadBoot(args: RunArguments): Promise<{ boot: BootConfig; memory:
   }
   const firmware =
     args.firmware === undefined ? undefined : await readInput(args.firmware, 'The firmware');
-  if (firmware && isElf(firmware)) parseElf(firmware, [], `The firmware ${args.firmware}`);
-  if (firmware?.length === 0) {
-    throw new UserError(`The firmware ${args.firmware} is empty. Check the path.`);
-  }
+  if (firmware) checkFirmware(firmware, args.firmware ?? '');
   const { memory, ...kernel } = await loadKernel(args);
   return {
     boot: firmware ? { kind: 'firmware', firmware, ...kernel } : { kind: 'linux', ...kernel },

@@ -88,9 +88,7 @@ describe('run --exec', () => {
         'for f in a b; do grep -Ev "^(SHLVL|OLDPWD)=" $f | sort >$f.s; done; ' +
         'cmp a.s b.s; grep -E "^(LANG|TERM|EDITOR|PAGER)=" a.s',
     ]);
-    expect(stdout.toString()).toBe(
-      'é\nEDITOR=vi\nLANG=C.UTF-8\nPAGER=less\nTERM=xterm-256color\n',
-    );
+    expect(stdout.toString()).toBe('é\nEDITOR=vi\nLANG=C.UTF-8\nPAGER=less\nTERM=xterm-256color\n');
     expect(code).toBe(0);
   });
 
@@ -276,6 +274,10 @@ describe('mistakes', () => {
     ],
     [['run', '--elf', text], /ELF file \S+text does not start with the ELF magic/],
     [['run', '--firmware', empty], /firmware \S+empty is empty/],
+    [['run', '--firmware', text], /firmware \S+text is no RISC-V code: it is text/],
+    [['run', '--firmware', odd], /is no RISC-V code: its first bytes are no instruction/],
+    [['run', '--firmware', process.execPath], /firmware \S+ is not for little-endian RISC-V/],
+    [['disasm', process.execPath], /ELF file \S+ is not for little-endian RISC-V/],
     [['run', '--append', 'x'.repeat(1024)], /command line has \d+ bytes; Linux takes 1023/],
     [['run', '--timeout', '-1'], /"-1" is no number of seconds/],
     [['run', '--memory'], /--memory needs a value/],
