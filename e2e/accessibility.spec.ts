@@ -153,7 +153,7 @@ test.describe('on a touch screen', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: 'Ctrl', exact: true }).tap();
     await page.keyboard.type('c');
-    await expectOutput(page, /\^C\nroot@micro:~# *$/);
+    await expectOutput(page, /\^C\nroot@micro-1:~# *$/);
     await page.getByRole('button', { name: 'Send text' }).tap();
     await page.getByRole('textbox').last().fill('echo one-$((1 + 1))\necho two-$((1 + 2))');
     await page.getByRole('button', { name: 'Send', exact: true }).tap();

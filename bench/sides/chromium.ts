@@ -84,10 +84,11 @@ class PageSession implements Session {
     const started = performance.now();
     await page.goto(url, { waitUntil: 'commit' });
     const shown = await page.waitForFunction(
-      ({ prompt, broken }) => {
+      ({ prompt: source, broken }) => {
+        const prompt = new RegExp(source);
         const rows = [...document.querySelectorAll('.terminal-host .xterm-rows > div')];
         const line = (row: Element) => row.textContent?.replaceAll('\u00a0', ' ') ?? '';
-        if (rows.some((row) => line(row).includes(prompt))) return 'prompt';
+        if (rows.some((row) => prompt.test(line(row)))) return 'prompt';
         const state = document.querySelector('.console-title .status')?.textContent ?? '';
         return broken.includes(state) ? state : undefined;
       },
@@ -127,7 +128,8 @@ class PageSession implements Session {
   }
 }
 
-const PROMPT_START = 'root@micro:~#';
+/** Whatever the VM's name is. */
+const PROMPT_START = 'root@[\\w-]+:~#';
 
 function sentence(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';

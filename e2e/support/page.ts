@@ -18,8 +18,11 @@ export async function boot(page: Page, query = '?boot=micro'): Promise<void> {
 
 export async function expectShell(page: Page): Promise<void> {
   await expect(shownState(page)).toHaveText('Running', { timeout: 300_000 });
-  await expectOutput(page, /root@micro:~# *$/);
+  await expectOutput(page, PROMPT);
 }
+
+/** The shell waits; the VM's name is in its prompt. */
+export const PROMPT = /root@[\w-]+:~# *$/;
 
 /** The visible lines of the shown console. */
 export async function output(page: Page): Promise<string> {

@@ -10,6 +10,7 @@ import { BootProgress, type BootStage } from './boot-progress.ts';
 import type { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
 import type { Isolation } from './frame.ts';
+import { withHostName } from './host-name.ts';
 import type { ImageStore } from './images.ts';
 import type { Workers } from './workers.ts';
 
@@ -161,7 +162,7 @@ export class Vm {
         memory,
         kernel: copyOf(images.kernel),
         ...(images.initrd === undefined ? {} : { initrd: copyOf(images.initrd) }),
-        append: manifest.append,
+        append: withHostName(manifest.append, this.specification.name, manifest.name),
         ...(this.specification.disk === undefined ? {} : { disk: this.specification.disk }),
         shared: connection.sharedMemory,
         ...this.size,
