@@ -54,10 +54,10 @@ test.each([
 });
 
 test('what the address says of other things stays', () => {
-  expect(describeVms('?lang=de&boot=micro:3&memory=1G', [vm('micro-1')])).toBe(
-    '?lang=de&boot=micro',
+  expect(describeVms('?utm_source=x&boot=micro:3&memory=1G', [vm('micro-1')])).toBe(
+    '?utm_source=x&boot=micro',
   );
-  expect(describeVms('?lang=de&boot=micro', [])).toBe('?lang=de');
+  expect(describeVms('?utm_source=x&boot=micro', [])).toBe('?utm_source=x');
 });
 
 test('an address starts sixteen VMs, so it describes no more', () => {

@@ -16,7 +16,7 @@ describe('an address that boots', () => {
     ['?boot=micro&run=a%26b%3D%22c%22', { template: 'micro', count: 1, run: 'a&b="c"' }],
     ['?boot=micro&name=+db+&start=no', { template: 'micro', count: 1, name: 'db', start: false }],
     ['?boot=micro&start=yes', { template: 'micro', count: 1 }],
-    ['?boot=micro&other=1', { template: 'micro', count: 1 }],
+    ['?boot=micro&utm_source=x&fbclid=1', { template: 'micro', count: 1 }],
   ])('%s', (query, request) => {
     expect(parse(query)).toEqual({ kind: 'request', requests: [request] });
   });
@@ -31,11 +31,16 @@ describe('an address that boots', () => {
     });
   });
 
-  test.each(['', '?', '?memory=128M', '?run=ls'])('%j asks for nothing', (query) => {
-    expect(parse(query)).toEqual({ kind: 'none' });
-  });
+  test.each(['', '?', '?memory=128M', '?run=ls', '?utm_source=x'])(
+    '%j asks for nothing',
+    (query) => {
+      expect(parse(query)).toEqual({ kind: 'none' });
+    },
+  );
 
   test.each([
+    ['?bot=micro', /no parameter “bot”: there are boot, name, memory/],
+    ['?boot=micro&memroy=1G', /no parameter “memroy”/],
     ['?boot=', /names no template/],
     ['?boot=debian', /no template “debian”/],
     ['?boot=__proto__', /no template “__proto__”/],

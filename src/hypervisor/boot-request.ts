@@ -1,8 +1,8 @@
 /**
  * VMs that the page's address asks for: `?boot=micro`, `?boot=micro:3&memory=128M&run=CMD`, and
  * `&disk=64M` for a blank disk in the browser's memory, gone when the VM is. Several `boot` ask for
- * several kinds of VMs: what follows one, up to the next, is about its VMs. Every value is checked;
- * what does not fit becomes a sentence that says what would.
+ * several kinds of VMs: what follows one, up to the next, is about its VMs. Every name and
+ * value is checked; what does not fit becomes a sentence that says what would.
  */
 import type { Template } from '../machine/manifest.ts';
 import { formatMemorySize, MEMORY_MAXIMUM, parseMemorySize } from './memory-size.ts';
@@ -12,7 +12,7 @@ export const BOOT_COUNT_MAXIMUM = 16;
 export const NAME_LIMIT = 40;
 const COMMAND_LIMIT = 1000;
 /** Disks in memory compete with the VMs for it. */
-const DISK_MAXIMUM = 1024 ** 3;
+export const DISK_MAXIMUM = 1024 ** 3;
 
 export const BOOT_PARAMETERS: ReadonlySet<string> = new Set([
   'boot',
@@ -22,6 +22,9 @@ export const BOOT_PARAMETERS: ReadonlySet<string> = new Set([
   'start',
   'run',
 ]);
+
+/** What others hang on links to follow them; it is none of this page's business. */
+const TRACKING = /^(utm_\w+|\w*clid)$/;
 
 export interface BootRequest {
   template: string;
@@ -43,7 +46,7 @@ export type BootParse =
 export function parseBootRequest(query: string, templates: readonly Template[]): BootParse {
   const problems: string[] = [];
   const groups = groupsOf(query, problems);
-  if (groups.length === 0) return { kind: 'none' };
+  if (groups.length === 0 && problems.length === 0) return { kind: 'none' };
   const requests = groups.map((group) => readGroup(group, templates, problems));
   const total = requests.reduce((sum, { count }) => sum + count, 0);
   if (requests.length > 1 && total > BOOT_COUNT_MAXIMUM) {
@@ -56,12 +59,21 @@ export function parseBootRequest(query: string, templates: readonly Template[]):
 function groupsOf(query: string, problems: string[]): Map<string, string>[] {
   const groups: Map<string, string>[] = [];
   const ahead = new Map<string, string>();
+  const unknown = new Set<string>();
   for (const [name, value] of new URLSearchParams(query)) {
-    if (!BOOT_PARAMETERS.has(name)) continue;
+    if (!BOOT_PARAMETERS.has(name)) {
+      if (!TRACKING.test(name)) unknown.add(name);
+      continue;
+    }
     if (name === 'boot') groups.push(groups.length === 0 ? ahead : new Map());
     const group = groups.at(-1) ?? ahead;
     if (group.has(name)) problems.push(`“${name}” is given more than once for the same VMs.`);
     else group.set(name, value);
+  }
+  for (const name of unknown) {
+    problems.push(
+      `There is no parameter “${clip(name)}”: there are ${[...BOOT_PARAMETERS].join(', ')}.`,
+    );
   }
   return groups;
 }
