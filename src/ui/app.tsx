@@ -96,10 +96,13 @@ function SharedMemoryNotice() {
         </Button>
       }
     >
-      This page is not cross-origin isolated, so VMs run without shared memory, with one processor
-      each. The server can send the headers Cross-Origin-Opener-Policy: same-origin and
-      Cross-Origin-Embedder-Policy: require-corp; a reload may help where a service worker is
-      allowed.
+      This page is not cross-origin isolated: VMs run without shared memory, with one processor
+      each. A reload may help.
+      <span className="notice-more">
+        {' '}
+        Else the server has to send Cross-Origin-Opener-Policy: same-origin and
+        Cross-Origin-Embedder-Policy: require-corp.
+      </span>
     </Notice>
   );
 }

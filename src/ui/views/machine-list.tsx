@@ -102,7 +102,11 @@ function MachineRow({ id }: { id: string }) {
             <span className="muted of"> of {formatMemorySize(vm.memory)}</span>
           </>
         ) : vm.memory !== undefined ? (
-          <span className="muted">{formatMemorySize(vm.memory)}</span>
+          // In use: nothing.
+          <>
+            <Absent />
+            <span className="muted of"> of {formatMemorySize(vm.memory)}</span>
+          </>
         ) : (
           <Absent />
         )}
