@@ -1,4 +1,4 @@
-/** Makes VMs: template, name, memory by slider or typed, and how many. */
+/** Makes VMs: template, name, memory by slider or typed, a scratch disk, and how many. */
 import { useEffect, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Dialog } from 'react-aria-components/Dialog';
@@ -14,7 +14,7 @@ import { Radio, RadioGroup } from 'react-aria-components/RadioGroup';
 import { Slider, SliderThumb, SliderTrack } from 'react-aria-components/Slider';
 import { Text } from 'react-aria-components/Text';
 import { TextField } from 'react-aria-components/TextField';
-import { BOOT_COUNT_MAXIMUM, NAME_LIMIT } from '../../hypervisor/boot-request.ts';
+import { BOOT_COUNT_MAXIMUM, DISK_MAXIMUM, NAME_LIMIT } from '../../hypervisor/boot-request.ts';
 import {
   formatMemorySize,
   MEMORY_MAXIMUM,
@@ -50,6 +50,7 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
   const [templateName, setTemplate] = useState(props.preset ?? templates[0]?.name ?? '');
   const [name, setName] = useState('');
   const [memoryText, setMemoryText] = useState<string>();
+  const [diskText, setDiskText] = useState('');
   const [count, setCount] = useState(1);
   const template = templates.find((candidate) => candidate.name === templateName);
   const manifest = useManifest(template);
@@ -59,6 +60,8 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
   const text = memoryText ?? formatMemorySize(fallback);
   const memory = parseMemorySize(text);
   const problem = memoryProblem(memory, minimum);
+  const disk = diskText.trim() === '' ? undefined : parseMemorySize(diskText);
+  const diskTrouble = diskProblem(diskText, disk);
   const stops = STOPS.filter((stop) => stop >= minimum);
   const nearest = stops.reduce(
     (best, stop, index) =>
@@ -75,11 +78,13 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
       onSubmit={(event) => {
         event.preventDefault();
         if (template === undefined || problem !== undefined || memory === undefined) return;
+        if (diskTrouble !== undefined) return;
         closeDialog();
         createVms({
           template,
           name: name.trim() === '' ? undefined : name,
           memory: memoryText === undefined && manifest === undefined ? undefined : memory,
+          disk,
           count,
         });
       }}
@@ -159,6 +164,26 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
         </span>
       </div>
 
+      <TextField
+        className="field"
+        value={diskText}
+        onChange={setDiskText}
+        isInvalid={diskTrouble !== undefined}
+      >
+        <Label>Scratch disk</Label>
+        <Input
+          className="input"
+          placeholder="None"
+          inputMode="text"
+          autoComplete="off"
+          spellCheck={false}
+        />
+        <FieldError className="field-error">{diskTrouble}</FieldError>
+        <Text slot="description" className="hint">
+          A blank disk such as 64 MB, in this browser’s memory: gone when the VM is off.
+        </Text>
+      </TextField>
+
       <NumberField
         className="field"
         value={count}
@@ -188,7 +213,7 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
         <Button
           type="submit"
           className="button primary"
-          isDisabled={template === undefined || problem !== undefined}
+          isDisabled={template === undefined || problem !== undefined || diskTrouble !== undefined}
         >
           {count > 1 ? `Create ${count} VMs` : 'Create VM'}
         </Button>
@@ -201,6 +226,13 @@ function memoryProblem(memory: number | undefined, minimum: number): string | un
   if (memory === undefined) return 'Write a size such as 256 MB or 1 GB.';
   if (memory < minimum) return `At least ${formatMemorySize(minimum)}.`;
   return memory > MEMORY_MAXIMUM ? `At most ${formatMemorySize(MEMORY_MAXIMUM)}.` : undefined;
+}
+
+/** Blank text: no disk. */
+function diskProblem(text: string, disk: number | undefined): string | undefined {
+  if (text.trim() === '') return undefined;
+  if (disk === undefined) return 'Write a size such as 64 MB, or nothing for no disk.';
+  return disk > DISK_MAXIMUM ? `At most ${formatMemorySize(DISK_MAXIMUM)}.` : undefined;
 }
 
 function downloadSize({ kernel, initrd }: Manifest): number {
