@@ -1,6 +1,14 @@
 /** The address describes the page: it follows the VMs, and a reload comes back with them. */
 import { expect, type Page, test } from '@playwright/test';
-import { boot, expectShell, openConsole, row, shownState } from './support/page.ts';
+import {
+  boot,
+  expectOutput,
+  expectShell,
+  openConsole,
+  row,
+  shownState,
+  typeLine,
+} from './support/page.ts';
 
 const query = (page: Page) => new URL(page.url()).search;
 const tabs = (page: Page) => page.locator('.tab .tab-name').allInnerTexts();
@@ -65,6 +73,35 @@ test('without machines a reload warns of nothing and says nothing', async ({ pag
   await page.reload();
   await expect(shownState(page)).toHaveText('Off');
   await expect(page.getByText('what its machines held in memory is gone')).toHaveCount(0);
+});
+
+test('a parameter that there is not is named, with those that there are', async ({ page }) => {
+  await page.goto('./?bot=micro');
+  await expect(page.getByRole('alert')).toContainText('no parameter “bot”');
+  await expect(page.getByText('memory=128M')).toBeVisible();
+  await page.goto('./?boot=micro&memroy=1G');
+  await expect(page.getByRole('alert')).toContainText('no parameter “memroy”');
+  await expect(page.locator('.machine')).toHaveCount(0);
+});
+
+test('the dialog makes a scratch disk, and the guest has the VM’s name', async ({ page }) => {
+  await page.goto('./');
+  await page.getByRole('button', { name: 'New VM' }).click();
+  await page.getByRole('textbox', { name: 'Name' }).fill('my lab');
+  const disk = page.getByRole('textbox', { name: 'Scratch disk' });
+  await disk.fill('much');
+  await expect(page.getByText('Write a size such as 64 MB')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Create VM' })).toBeDisabled();
+  await disk.fill('2 GB');
+  await expect(page.getByText('At most 1 GB')).toBeVisible();
+  await disk.fill('8 MB');
+  await page.getByRole('button', { name: 'Create VM' }).click();
+  await expect
+    .poll(() => query(page))
+    .toMatch(/^\?boot=micro&name=my\+lab(&memory=128M)?&disk=8M$/);
+  await expectOutput(page, /root@my-lab:~# *$/);
+  await typeLine(page, 'cat /sys/block/vda/size');
+  await expectOutput(page, /^16384$/m);
 });
 
 test('a VM that is made after a bad address leaves the address behind', async ({ page }) => {
