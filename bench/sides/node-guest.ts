@@ -6,16 +6,17 @@
 import * as v from 'valibot';
 import { FileDisk } from '../../src/cli/file-disk.ts';
 import { nodeHost } from '../../src/cli/node-host.ts';
-import { loadCore, readInput } from '../../src/cli/repository.ts';
+import { loadCore, loadTranslations, readInput } from '../../src/cli/repository.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { type Note, OrderSchema } from './order.ts';
 
 const order = v.parse(OrderSchema, JSON.parse(process.argv[2] ?? ''));
-const [kernel, initrd, core, disk] = await Promise.all([
+const [kernel, initrd, core, disk, translations] = await Promise.all([
   readInput(order.kernel, 'The kernel'),
   readInput(order.initrd, 'The initrd'),
   loadCore(),
   FileDisk.open(order.disk, false),
+  loadTranslations(),
 ]);
 const machine = Machine.create(
   {
@@ -25,6 +26,7 @@ const machine = Machine.create(
     shared: false,
     disks: [disk],
     tier: order.tier,
+    translations,
   },
   nodeHost([process.stdout]),
 );
