@@ -11,8 +11,8 @@ import { isLive, isPending, Vm, type VmView } from './vm.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
 import { Workers } from './workers.ts';
 
-/** Views change at most this often, in milliseconds. */
-const FRAME_MS = 16;
+/** Views change at most this often, in milliseconds: drawing competes with the guests. */
+const FRAME_MS = 50;
 
 export interface FleetState {
   readonly vms: readonly VmView[];
