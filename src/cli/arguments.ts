@@ -71,7 +71,10 @@ const examples: Partial<Record<OptionName, string>> = {
   without: 'tail-calls',
 };
 
-const HELP = 'See "tabvisor run --help".';
+/** `run`, or a command that takes its options too. */
+type Command = 'run' | 'profile';
+
+const helpOf = (command: Command): string => `See "tabvisor ${command} --help".`;
 
 /** Options that cannot be given together, and why not. */
 const conflicts: readonly (readonly [string, string])[] = [
@@ -87,8 +90,11 @@ const conflicts: readonly (readonly [string, string])[] = [
   ['lockstep', 'disk'],
 ];
 
-export function parseRunArguments(words: readonly string[]): RunArguments {
-  const values = parseWords(words);
+export function parseRunArguments(
+  words: readonly string[],
+  command: Command = 'run',
+): RunArguments {
+  const values = parseWords(words, command);
   for (const [one, other] of conflicts) {
     if (one in values && other in values) {
       throw new UserError(`--${one} and --${other} exclude each other. Give one of them.`);
@@ -125,13 +131,13 @@ export function parseRunArguments(words: readonly string[]): RunArguments {
 }
 
 /** Takes the words apart. The parser is lenient; what does not fit is refused here, in our words. */
-function parseWords(words: readonly string[]) {
+function parseWords(words: readonly string[], command: Command) {
   const { values, tokens } = parseArgs({ args: [...words], options, strict: false, tokens: true });
   for (const token of tokens) {
     if (token.kind === 'positional') {
-      throw new UserError(`"${token.value}" belongs to no option. ${HELP}`);
+      throw new UserError(`"${token.value}" belongs to no option. ${helpOf(command)}`);
     }
-    if (token.kind === 'option') checkOption(token);
+    if (token.kind === 'option') checkOption(token, command);
   }
   // Each option is known and has a value of its type by now: checkOption has looked at all.
   return values as OptionValues;
@@ -144,9 +150,9 @@ interface OptionToken {
   readonly inlineValue: boolean | undefined;
 }
 
-function checkOption({ name, rawName, value, inlineValue }: OptionToken): void {
+function checkOption({ name, rawName, value, inlineValue }: OptionToken, command: Command): void {
   if (!isOption(name) || !rawName.startsWith('--')) {
-    throw new UserError(`There is no option ${rawName}. ${HELP}`);
+    throw new UserError(`There is no option ${rawName}. ${helpOf(command)}`);
   }
   if (options[name].type === 'boolean') {
     if (value === undefined) return;

@@ -30,7 +30,7 @@ export async function profile(words: readonly string[]): Promise<number> {
   if (refused !== undefined) {
     throw new UserError(`${refused} is for "tabvisor run": a profile cannot have it.`);
   }
-  const { exec, without } = parseRunArguments(rest);
+  const { exec, without } = parseRunArguments(rest, 'profile');
   const profiler = new Profiler(options.interval, options.boot || exec === undefined);
   let symbols: Symbols = () => undefined;
   let report = '';
