@@ -74,6 +74,9 @@ export interface CommandOptions {
   readonly onStart?: () => void;
 }
 
+/** Time that a guest has to power off after it closed the port for the exit code, in milliseconds. */
+const FAREWELL_MS = 2000;
+
 /** One command in the guest. */
 export function commandSession(
   text: string,
@@ -100,7 +103,10 @@ export function commandSession(
     onStderr: (data) => process.stderr.write(data),
     onFetched: onStart,
     onExit: (code) => finish({ code }),
-    onFailure: (message) => finish({ code: ExitCode.Failed, message }),
+    onFailure: (message) => {
+      // A guest that is being powered off closes its ports first: then that is the end.
+      setTimeout(() => finish({ code: ExitCode.Failed, message }), FAREWELL_MS).unref();
+    },
     onStdinSpace: feed,
   });
   const onData = (data: Uint8Array) => {
