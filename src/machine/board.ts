@@ -31,7 +31,7 @@ import type { MachineHost } from './host.ts';
 import { HtifDevice } from './htif.ts';
 import type { BootPlan } from './loader/boot.ts';
 import { GuestMemory } from './memory.ts';
-import { Irq, MemoryMap, RAM_BASE, VIRTIO_STRIDE, VirtioSlot } from './memory-map.ts';
+import { Irq, MemoryMap, RAM_BASE, TICKS_PER_MS, VIRTIO_STRIDE, VirtioSlot } from './memory-map.ts';
 import { Ram } from './ram.ts';
 import { startMachineMode, startSupervisorMode } from './start.ts';
 import type { VirtioDevice } from './virtio/device.ts';
@@ -44,6 +44,9 @@ const SEIP = 9;
 const MEIP = 11;
 const SSIP = 1n << 1n;
 const CSR_MIP = 0x344;
+const MIE_STIE = 1n << 5n;
+/** A stimecmp that no guest lives to see. */
+const NEVER = 1n << 63n;
 const HART = 0;
 const SEED_BYTES = 64;
 
@@ -284,6 +287,17 @@ export class Board {
   interruptPending(): boolean {
     const pending = BigInt.asUintN(64, this.core.exports.csr_read(HART, CSR_MIP));
     return (pending & this.hart.u64('mie')) !== 0n;
+  }
+
+  /** Milliseconds until a timer interrupt that the guest may take, less than 0 when late; Infinity: none. */
+  msToTimer(): number {
+    const now = this.mtimer.time();
+    let ticks = this.mtimer.nextDeadline() - now;
+    const stimecmp = this.hart.u64('stimecmp');
+    if ((this.hart.u64('mie') & MIE_STIE) !== 0n && stimecmp < NEVER) {
+      ticks = Math.min(ticks, Number(stimecmp) - now);
+    }
+    return ticks / TICKS_PER_MS;
   }
 
   /** The port of the virtio console that is the guest's terminal. */

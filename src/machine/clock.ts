@@ -2,9 +2,7 @@
  * The guest's time: ticks of the timebase since power-on, without the time that the machine was
  * paused or off. Relies on the host's monotonic clock; guarantees whole numbers that never go back.
  */
-import { TIMEBASE_HZ } from './memory-map.ts';
-
-const TICKS_PER_MS = TIMEBASE_HZ / 1000;
+import { TICKS_PER_MS } from './memory-map.ts';
 
 export class GuestClock {
   readonly #now: () => number;

@@ -14,6 +14,8 @@ export interface HtifHost {
   exit(code: number): void;
 }
 
+/** Instructions after a store to tohost until a command in two halves must be complete. */
+export const HTIF_SETTLE = 32;
 const SYSTEM = 0n;
 const CONSOLE = 1n;
 const GETCHAR = 0n;

@@ -12,9 +12,10 @@ import { GuestClock } from './clock.ts';
 import { ConsoleOutput, PanicWatcher } from './console.ts';
 import type { ConsolePortOptions } from './devices/virtio/console-port.ts';
 import type { MachineHost } from './host.ts';
+import { HTIF_SETTLE } from './htif.ts';
 import { type BootConfig, planBoot } from './loader/boot.ts';
 import { Lockstep, type LockstepDifference } from './lockstep.ts';
-import { RAM_BASE, TIMEBASE_HZ } from './memory-map.ts';
+import { RAM_BASE } from './memory-map.ts';
 import { HartStatus } from './sbi/types.ts';
 
 /** How fast the guest's clock goes: these many instructions are a millisecond. */
@@ -23,13 +24,8 @@ const INSTRUCTIONS_PER_MS = 100_000;
 const LONGEST_SLICE = 40_000;
 /** Instructions between two comparisons of all RAM. */
 const RAM_INTERVAL = 20_000_000;
-/** Instructions after a store to tohost until a command in two halves must be complete. */
-const HTIF_SETTLE = 32;
 /** Instructions between two turns of the event loop. */
 const TURN_INTERVAL = 500_000;
-const TICKS_PER_MS = TIMEBASE_HZ / 1000;
-const MIE_STIE = 1n << 5n;
-const NEVER = 1n << 63n;
 const HART = 0;
 /** What the guest takes for the time of day when it starts, in milliseconds since 1970. */
 const START_OF_TIME = 1_700_000_000_000;
@@ -237,13 +233,8 @@ export class LockstepBoards {
 
   /** Milliseconds until the next interrupt by time; a guest that waits for none waits a while. */
   #msToDeadline(): number {
-    const { mtimer, hart } = this.reference;
-    let ticks = mtimer.nextDeadline() - mtimer.time();
-    const stimecmp = hart.u64('stimecmp');
-    if ((hart.u64('mie') & MIE_STIE) !== 0n && stimecmp < NEVER) {
-      ticks = Math.min(ticks, Number(stimecmp) - mtimer.time());
-    }
-    return Number.isFinite(ticks) ? Math.max(0, ticks / TICKS_PER_MS) : 1;
+    const ms = this.reference.msToTimer();
+    return Number.isFinite(ms) ? Math.max(0, ms) : 1;
   }
 
   #compareRam(): LockstepDifference | undefined {

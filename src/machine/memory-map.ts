@@ -26,6 +26,7 @@ export const DISKS_MAX = VirtioSlot.entropy - VirtioSlot.disks;
 
 /** Ticks of `time` and mtime in a second. */
 export const TIMEBASE_HZ = 10_000_000;
+export const TICKS_PER_MS = TIMEBASE_HZ / 1000;
 
 export const MIB = 1 << 20;
 /** RAM of a machine: the least for bare metal, the least for a Linux kernel, the most. */

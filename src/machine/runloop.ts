@@ -9,7 +9,8 @@ import type { Board, MachineRequest } from './board.ts';
 import type { GuestClock } from './clock.ts';
 import type { ConsoleOutput } from './console.ts';
 import type { MachineHost } from './host.ts';
-import { TIMEBASE_HZ } from './memory-map.ts';
+import { HTIF_SETTLE } from './htif.ts';
+import { TICKS_PER_MS } from './memory-map.ts';
 import { HartStatus } from './sbi/types.ts';
 
 /** Time between two turns of the event loop, in milliseconds: typing and pausing answer at once. */
@@ -26,12 +27,7 @@ const SHORTEST_SLEEP_MS = 1;
 const LONGEST_SLEEP_MS = 600_000;
 /** Of a chunk that ends where a sampler wants to look. */
 const LEAST_SAMPLED_BUDGET = 16;
-/** Instructions after a store to tohost until a command in two halves must be complete. */
-const HTIF_SETTLE = 32;
 const HART = 0;
-const TICKS_PER_MS = TIMEBASE_HZ / 1000;
-const MIE_STIE = 1n << 5n;
-const NEVER = 1n << 63n;
 
 export interface RunLoopOptions {
   readonly board: Board;
@@ -252,15 +248,8 @@ export class RunLoop {
   /** Milliseconds until a timer interrupt that the guest waits for. */
   #msToDeadline(): number {
     const { board, host } = this.#options;
-    const { mtimer, rtc, hart } = board;
-    const now = mtimer.time();
-    let ticks = mtimer.nextDeadline() - now;
-    const stimecmp = hart.u64('stimecmp');
-    if ((hart.u64('mie') & MIE_STIE) !== 0n && stimecmp < NEVER) {
-      ticks = Math.min(ticks, Number(stimecmp) - now);
-    }
-    const alarm = rtc.nextAlarm();
+    const alarm = board.rtc.nextAlarm();
     const toAlarm = alarm === Number.POSITIVE_INFINITY ? alarm : alarm - host.wallClock();
-    return Math.max(0, Math.min(ticks / TICKS_PER_MS, toAlarm));
+    return Math.max(0, Math.min(board.msToTimer(), toAlarm));
   }
 }

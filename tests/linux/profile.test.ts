@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ProfileReport } from '../../src/cli/profile-report.ts';
-import { program } from '../machine/bare-metal.ts';
+import { exit, program } from '../machine/bare-metal.ts';
 
 const bin = fileURLToPath(new URL('../../bin/tabvisor', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'profile-'));
@@ -58,12 +58,7 @@ describe('a bare-metal program', () => {
       loop:
         addi t0, t0, -1
         bnez t0, loop
-        li t0, 1
-        la t1, tohost
-        sd t0, 0(t1)
-        j .
-        .align 3
-      tohost: .dword 0
+      ${exit(0)}
     `),
   );
 

@@ -1,23 +1,13 @@
 /** Programs in M-mode without any operating system: the machine's own promises, in 1 MB of RAM. */
 import { describe, expect, it } from 'vitest';
 import { MemoryBackend } from '../../src/machine/devices/virtio/memory-backend.ts';
-import { runToEnd, start, virtualHost } from './bare-metal.ts';
+import { exit, runToEnd, start, virtualHost } from './bare-metal.ts';
 
 const UART = 0x1000_0000;
 const SYSCON = 0x10_0000;
 const MTIMECMP = 0x200_4000;
 const MTIME = 0x200_bff8;
 const MSIP = 0x200_0000;
-
-const exit = (code: number) => `
-  li t0, ${(code << 1) | 1}
-  la t1, tohost
-  sd t0, 0(t1)
-  j .
-  .align 3
-tohost: .dword 0
-fromhost: .dword 0
-`;
 
 describe('how a program ends', () => {
   it.each([0, 1, 42, 255])('tohost: exit code %i', async (code) => {

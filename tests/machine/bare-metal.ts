@@ -10,6 +10,21 @@ import { MIB } from '../../src/machine/memory-map.ts';
 
 const BASE = 0x8000_0000n;
 
+/** Ends a program with what t0 holds, for tohost. */
+export const END = `
+  la t1, tohost
+  sd t0, 0(t1)
+  j .
+  .align 3
+tohost: .dword 0
+fromhost: .dword 0
+`;
+
+/** Ends a program with an exit code. */
+export const exit = (code: number): string => `
+  li t0, ${(code << 1) | 1}
+${END}`;
+
 /** An ELF file of `source` at the start of RAM; its labels tohost and fromhost are symbols. */
 export function program(source: string): Uint8Array {
   const { bytes, symbols } = assemble(source, { base: BASE });

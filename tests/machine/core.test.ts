@@ -3,19 +3,9 @@
  * reservations in its own way: programs in M-mode that report on the serial port, in both tiers.
  */
 import { describe, expect, it } from 'vitest';
-import { runToEnd } from './bare-metal.ts';
+import { exit, runToEnd } from './bare-metal.ts';
 
 const UART = 0x1000_0000;
-
-const exit = `
-  li t0, 1
-  la t1, tohost
-  sd t0, 0(t1)
-  j .
-  .align 3
-tohost: .dword 0
-fromhost: .dword 0
-`;
 
 /** Writes a register, which holds less than ten, as a digit. */
 const report = (register: string) => `
@@ -59,7 +49,7 @@ describe.each(['interpreter', 'translator'] as const)('%s', (tier) => {
         srli s1, s1, 4
         ${report('s2')}
         ${report('s1')}
-      ${exit}`,
+      ${exit(0)}`,
         { tier },
       );
       // The reads and what lies between them: four instructions.
@@ -77,7 +67,7 @@ describe.each(['interpreter', 'translator'] as const)('%s', (tier) => {
         ${report('a0')}
         ${report('a1')}
         ${report('a2')}
-      ${exit}`,
+      ${exit(0)}`,
       { tier },
     );
     // 5 | 2 is 7; the csrr that reads 7 makes it 8.
@@ -139,7 +129,7 @@ describe.each(['interpreter', 'translator'] as const)('%s', (tier) => {
           .join('')}
         snez s9, s9
         ${report('s9')}
-      ${exit}${handler}`,
+      ${exit(0)}${handler}`,
       { tier },
     );
     expect(text).toBe(`${expected}0`);
@@ -158,7 +148,7 @@ describe.each(['interpreter', 'translator'] as const)('%s', (tier) => {
               ${report('s11')}`,
           )
           .join('')}
-      ${exit}${handler}`,
+      ${exit(0)}${handler}`,
       { tier },
     );
     expect(text).toBe(expected);
@@ -183,7 +173,7 @@ describe.each(['interpreter', 'translator'] as const)('%s', (tier) => {
         lbu s3, 0(s1)
         ${report('s2')}
         ${report('s3')}
-      ${exit}
+      ${exit(0)}
         .align 4
       data: .dword 1, 1`,
       { tier },
@@ -202,7 +192,7 @@ describe.each(['interpreter', 'translator'] as const)('%s', (tier) => {
         sc.w s3, t0, (s0)
         ${report('s2')}
         ${report('s3')}
-      ${exit}
+      ${exit(0)}
         .align 4
       data: .dword 1`,
       { tier },

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { MemoryBackend } from '../../src/machine/devices/virtio/memory-backend.ts';
-import { runToEnd, virtualHost } from './bare-metal.ts';
+import { END, runToEnd, virtualHost } from './bare-metal.ts';
 
 const DISK = 0x1000_1000;
 const CODE = 0x8001_0000;
@@ -88,13 +88,7 @@ const PROGRAM = `
   wrong:
     li t0, 3
   exit:
-    la t1, tohost
-    sd t0, 0(t1)
-    j .
-    .align 3
-  tohost: .dword 0
-  fromhost: .dword 0
-`;
+${END}`;
 
 describe('a disk reads into a page of code', () => {
   it.each(['interpreter', 'both', 'translator'] as const)('%s', async (tier) => {
