@@ -5,14 +5,22 @@
  * for; in a build they get hashed names, and `precache.json` lists what the service worker keeps.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 
 /** What the page is given the addresses of, by their names there. */
-const FILES = { worker: 'worker.js', core: 'core.wasm', coreShared: 'core-shared.wasm' };
-const TRANSLATIONS = {
+const ASSETS = {
+  worker: 'worker.js',
+  core: 'core.wasm',
+  coreShared: 'core-shared.wasm',
   translations: 'translations.wasm.gz',
   translationsShared: 'translations-shared.wasm.gz',
+};
+/** @type {Record<string, string>} */
+const TYPES = {
+  '.js': 'text/javascript',
+  '.wasm': 'application/wasm',
+  '.gz': 'application/gzip',
 };
 const ID = 'virtual:worker-assets';
 const RESOLVED = `\0${ID}`;
@@ -31,19 +39,16 @@ async function bundleWorker(root) {
   return output[0].code;
 }
 
-/** @param {string} root @param {string} name */
-function readCore(root, name) {
-  try {
-    return readFileSync(resolve(root, 'build', name));
-  } catch {
-    throw new Error(`build/${name} is missing. Build the CPU core first: npm run build:core`);
-  }
-}
-
-/** Translations made ahead of time, compressed, where they have been built. @param {string} root @param {string} name */
-function readTranslations(root, name) {
+/**
+ * An asset's content; undefined for translations made ahead of time where none have been built.
+ * @param {string} root @param {string} name
+ */
+async function sourceOf(root, name) {
+  if (name === ASSETS.worker) return bundleWorker(root);
   const file = resolve(root, 'build', name);
-  return existsSync(file) ? readFileSync(file) : undefined;
+  if (existsSync(file)) return readFileSync(file);
+  if (name.startsWith('translations')) return undefined;
+  throw new Error(`build/${name} is missing. Build the CPU core first: npm run build:core`);
 }
 
 /** @returns {import('vite').Plugin} */
@@ -60,25 +65,9 @@ export function workerAssets() {
     },
     async buildStart() {
       if (!building) return;
-      references = {
-        worker: this.emitFile({
-          type: 'asset',
-          name: 'worker.js',
-          source: await bundleWorker(root),
-        }),
-        core: this.emitFile({
-          type: 'asset',
-          name: 'core.wasm',
-          source: readCore(root, 'core.wasm'),
-        }),
-        coreShared: this.emitFile({
-          type: 'asset',
-          name: 'core-shared.wasm',
-          source: readCore(root, 'core-shared.wasm'),
-        }),
-      };
-      for (const [key, name] of Object.entries(TRANSLATIONS)) {
-        const source = readTranslations(root, name);
+      references = {};
+      for (const [key, name] of Object.entries(ASSETS)) {
+        const source = await sourceOf(root, name);
         if (source) references[key] = this.emitFile({ type: 'asset', name, source });
       }
     },
@@ -86,7 +75,7 @@ export function workerAssets() {
     load(id) {
       if (id !== RESOLVED) return undefined;
       if (!building) {
-        const paths = Object.entries({ ...FILES, ...TRANSLATIONS });
+        const paths = Object.entries(ASSETS);
         return `export default { ${paths.map(([key, name]) => `${key}: '/@${name}'`).join(', ')} };`;
       }
       const entries = Object.entries(references).map(
@@ -97,18 +86,13 @@ export function workerAssets() {
     configureServer(server) {
       server.middlewares.use(async (request, response, next) => {
         try {
-          const path = request.url?.split('?')[0];
-          if (path === '/@worker.js') {
-            response.setHeader('Content-Type', 'text/javascript');
-            response.end(await bundleWorker(root));
-          } else if (path === '/@core.wasm' || path === '/@core-shared.wasm') {
-            response.setHeader('Content-Type', 'application/wasm');
-            response.end(readCore(root, path.slice(2)));
-          } else if (path && Object.values(TRANSLATIONS).includes(path.slice(2))) {
-            const source = readTranslations(root, path.slice(2));
-            if (!source) response.statusCode = 404;
-            response.end(source);
-          } else next();
+          const name = /^\/@([^/?]+)/.exec(request.url ?? '')?.[1] ?? '';
+          const type = TYPES[extname(name)];
+          if (!Object.values(ASSETS).includes(name) || !type) return next();
+          const source = await sourceOf(root, name);
+          if (source === undefined) response.statusCode = 404;
+          response.setHeader('Content-Type', type);
+          response.end(source);
         } catch (error) {
           next(error);
         }

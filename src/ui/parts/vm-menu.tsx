@@ -1,10 +1,10 @@
 /** The menu of one VM, made from the list of commands. */
 import { memo } from 'react';
 import { Button } from 'react-aria-components/Button';
-import { Menu, MenuItem, MenuSection, MenuTrigger } from 'react-aria-components/Menu';
+import { Menu, MenuSection, MenuTrigger } from 'react-aria-components/Menu';
 import { Popover } from 'react-aria-components/Popover';
 import { COMMANDS, type Command, commandById } from '../commands.ts';
-import { Keys } from './controls.tsx';
+import { CommandItem } from './command-item.tsx';
 import { useVm } from './hooks.ts';
 import { Icon } from './icon.tsx';
 
@@ -41,16 +41,7 @@ function OpenMenu({ id, groups }: Pick<MenuOf, 'id' | 'groups'>) {
       {sections.map(({ group, commands }) => (
         <MenuSection key={group} className="menu-section" aria-label={group}>
           {commands.map((command) => (
-            <MenuItem
-              key={command.id}
-              id={command.id}
-              textValue={command.title}
-              className={`menu-item${command.danger ? ' danger' : ''}`}
-            >
-              <Icon name={command.icon} />
-              <span>{command.title}</span>
-              {command.shortcut !== undefined && <Keys shortcut={command.shortcut} />}
-            </MenuItem>
+            <CommandItem key={command.id} command={command} />
           ))}
         </MenuSection>
       ))}

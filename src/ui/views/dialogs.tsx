@@ -14,6 +14,7 @@ import { TextField } from 'react-aria-components/TextField';
 import type { VmView } from '../../hypervisor/vm.ts';
 import { COMMANDS, perform } from '../commands.ts';
 import { openConsole, useSelectedId } from '../navigation.ts';
+import { CommandItem } from '../parts/command-item.tsx';
 import { Keys } from '../parts/controls.tsx';
 import { useVm, useVms } from '../parts/hooks.ts';
 import { Icon } from '../parts/icon.tsx';
@@ -140,21 +141,14 @@ function Palette() {
                   </MenuItem>
                 ))}
                 {commands.map((command) => (
-                  <MenuItem
+                  <CommandItem
                     key={command.id}
-                    id={command.id}
-                    textValue={command.title}
-                    className={`menu-item${command.danger ? ' danger' : ''}`}
-                  >
-                    <Icon name={command.icon} />
-                    <span>
-                      {command.title}
-                      {command.group === 'machine' && vm !== undefined && (
-                        <span className="muted"> {vm.name}</span>
-                      )}
-                    </span>
-                    {command.shortcut !== undefined && <Keys shortcut={command.shortcut} />}
-                  </MenuItem>
+                    command={command}
+                    of={
+                      command.group === 'machine' &&
+                      vm !== undefined && <span className="muted"> {vm.name}</span>
+                    }
+                  />
                 ))}
               </Menu>
             </div>
