@@ -3,9 +3,12 @@
  * parser; guarantees that what does not fit is refused with one sentence before a file is opened.
  */
 import { parseArgs } from 'node:util';
+import { SECTOR } from '../machine/devices/virtio/block-backend.ts';
 import { UserError } from '../machine/errors.ts';
 import type { EngineFeature, Tier } from '../machine/machine.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from '../machine/memory-map.ts';
+import { DISK_MAX } from '../storage/disk/disk-store.ts';
+import type { OverlayArgument } from './overlay.ts';
 
 export interface DiskArgument {
   readonly file: string;
@@ -22,6 +25,8 @@ export interface RunArguments {
   /** Bytes; undefined: what the template or the kind of program wants. */
   readonly memory?: number;
   readonly disks: readonly DiskArgument[];
+  /** A disk of an image in chunks and what the guest writes over it. */
+  readonly overlay?: OverlayArgument | undefined;
   readonly exec?: string;
   readonly timeoutSeconds?: number;
   readonly tier?: Tier;
@@ -41,6 +46,8 @@ const options = {
   firmware: { type: 'string' },
   memory: { type: 'string' },
   disk: { type: 'string', multiple: true },
+  image: { type: 'string' },
+  overlay: { type: 'string' },
   exec: { type: 'string' },
   timeout: { type: 'string' },
   tier: { type: 'string' },
@@ -65,6 +72,8 @@ const examples: Partial<Record<OptionName, string>> = {
   firmware: 'fw_dynamic.bin',
   memory: '256M',
   disk: 'disk.img',
+  image: 'disk/manifest.json',
+  overlay: 'my-disk',
   exec: '"uname -a"',
   timeout: '60',
   tier: 'both',
@@ -88,6 +97,8 @@ const conflicts: readonly (readonly [string, string])[] = [
   ['exec', 'elf'],
   ['lockstep', 'trace'],
   ['lockstep', 'disk'],
+  ['lockstep', 'image'],
+  ['lockstep', 'overlay'],
 ];
 
 export function parseRunArguments(
@@ -114,13 +125,16 @@ export function parseRunArguments(
     );
   }
   const disks = (values.disk ?? []).map(parseDisk);
-  if (disks.length > DISKS_MAX) {
-    throw new UserError(`A machine takes ${DISKS_MAX} disks; ${disks.length} were given.`);
+  const overlay = parseOverlay(values.image, values.overlay);
+  const count = disks.length + (overlay ? 1 : 0);
+  if (count > DISKS_MAX) {
+    throw new UserError(`A machine takes ${DISKS_MAX} disks; ${count} were given.`);
   }
   return {
     ...pick(values, ['template', 'kernel', 'initrd', 'append', 'elf', 'firmware', 'exec']),
     memory: values.memory === undefined ? undefined : parseMemory(values.memory),
     disks,
+    overlay,
     timeoutSeconds: values.timeout === undefined ? undefined : parseSeconds(values.timeout),
     tier: values.tier === undefined ? undefined : parseTier(values.tier),
     lockstep: values.lockstep ?? false,
@@ -181,13 +195,17 @@ function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]):
 const UNITS: Record<string, number> = { k: 1024, m: MIB, g: 1024 * MIB };
 
 /** Bytes of `256M`, `1.5G`, `512MiB`; a bare number means megabytes. */
-export function parseMemory(text: string): number {
+function bytesOf(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim());
-  if (!match) {
+  return match ? Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? MIB) : undefined;
+}
+
+export function parseMemory(text: string): number {
+  const given = bytesOf(text);
+  if (given === undefined) {
     throw new UserError(`"${text}" is no size of memory. Write it as in --memory 256M.`);
   }
-  const unit = UNITS[(match[2] ?? '').toLowerCase()] ?? MIB;
-  const bytes = Math.floor((Number(match[1]) * unit) / MEMORY_STEP) * MEMORY_STEP;
+  const bytes = Math.floor(given / MEMORY_STEP) * MEMORY_STEP;
   if (!(bytes >= MEMORY_MIN && bytes <= MEMORY_MAX)) {
     throw new UserError(
       `A machine has from ${MEMORY_MIN / MIB} MB to ${MEMORY_MAX / MIB} MB of memory; ` +
@@ -209,6 +227,21 @@ function parseDisk(text: string): DiskArgument {
   // A comma may be a part of the name.
   if (text.includes('.', text.lastIndexOf(','))) return { file: text, readOnly: false };
   throw new UserError(`--disk knows the option "ro" only, not "${option}".`);
+}
+
+/** `--overlay FOLDER[,SIZE]`: a size only makes sense where no image gives one. */
+function parseOverlay(image?: string, text?: string): OverlayArgument | undefined {
+  if (image === undefined && text === undefined) return undefined;
+  const match = /^(.+),(\d+(?:\.\d+)?[kmg](?:i?b)?)$/is.exec(text ?? '');
+  if (!match) return { image, overlay: text };
+  const bytes = bytesOf(match[2] ?? '') ?? 0;
+  const size = Math.floor(bytes / SECTOR) * SECTOR;
+  if (size < SECTOR || size > DISK_MAX) {
+    throw new UserError(
+      `A disk has from ${SECTOR} bytes to ${DISK_MAX / 1024 ** 3} GB; "${match[2]}" is not in that range.`,
+    );
+  }
+  return { image, overlay: match[1], size };
 }
 
 const TIERS: readonly Tier[] = ['interpreter', 'translator', 'both'];

@@ -29,6 +29,10 @@ What to boot (the template "micro" unless one of these is given):
 The machine:
   --memory SIZE       256M, 1G, ...: from 1M (96M for Linux) to 2G
   --disk FILE[,ro]    a disk image as virtio disk, read-only with ",ro"; up to six times
+  --image MANIFEST    a disk image in chunks, as the first disk; it is only read
+  --overlay FOLDER[,SIZE]
+                      keeps what the guest writes over --image, or, without one, to a blank disk
+                      of SIZE (1G unless given); without --overlay that is gone at the end
   --tier NAME         what runs the guest's code: "interpreter", "translator" (all that runs more
                       than once becomes WebAssembly) or "both" (what is hot does; the default)
   --lockstep          run the guest twice, interpreted and translated, and compare all state

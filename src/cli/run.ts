@@ -14,6 +14,7 @@ import { FileDisk } from './file-disk.ts';
 import { checkFirmware } from './firmware.ts';
 import { type LockstepRun, runLockstep } from './lockstep.ts';
 import { nodeHost } from './node-host.ts';
+import { openOverlay } from './overlay.ts';
 import { loadCore, loadTemplate, loadTranslations, readInput } from './repository.ts';
 import { type CommandOptions, commandSession, consoleSession, type End } from './session.ts';
 import { traceLine } from './trace.ts';
@@ -41,6 +42,7 @@ export async function run(words: readonly string[], observer?: Observer): Promis
   if (args.lockstep) return lockstep(args, { boot, memory: args.memory ?? memory, core });
   observer?.boots(boot);
   const disks: FileDisk[] = [];
+  const overlay = args.overlay && (await openOverlay(args.overlay));
   try {
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
     const session =
@@ -52,7 +54,7 @@ export async function run(words: readonly string[], observer?: Observer): Promis
         boot,
         core,
         shared: false,
-        disks,
+        disks: overlay ? [overlay.disk, ...disks] : disks,
         ports: session.ports,
         tier: args.tier,
         without: args.without,
@@ -71,7 +73,7 @@ export async function run(words: readonly string[], observer?: Observer): Promis
     if (args.stats) process.stderr.write(`${JSON.stringify(stats)}\n`);
     return end.code;
   } finally {
-    await Promise.all(disks.map((disk) => disk.close()));
+    await Promise.all([overlay?.close(), ...disks.map((disk) => disk.close())]);
   }
 }
 
