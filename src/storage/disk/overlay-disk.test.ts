@@ -116,7 +116,9 @@ class Subject {
   }
 
   async apply(step: Step): Promise<void> {
-    if (step.kind === 'flush') {
+    if ('sector' in step) {
+      await this.change(step);
+    } else if (step.kind === 'flush') {
       await this.disk.flush();
       this.versions.clear();
     } else if (step.kind === 'freeze') {
@@ -132,11 +134,9 @@ class Subject {
       await this.store.close(this.record.id);
       this.versions.clear();
       this.disk = await this.store.openDisk(this.record.id);
-    } else if (step.kind === 'thaw') {
+    } else {
       this.frozen.shift();
       await this.store.collect();
-    } else {
-      await this.change(step);
     }
   }
 
