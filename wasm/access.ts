@@ -38,7 +38,7 @@ import {
   STORE,
   translateFor,
 } from './mmu';
-import { noteStore, pageFlags } from './pages';
+import { beforeStore, noteStore, pageFlags } from './pages';
 import { pmpAllows, pmpAllowsPage } from './pmp';
 import { fillData, refill, tlbEntry, tlbSet } from './tlb';
 
@@ -67,8 +67,10 @@ function resolve(h: usize, address: u64, size: u32, access: u32): u64 {
   if (physical == NOWHERE) return NOWHERE;
   const priv = effectivePrivilege(h, access);
   if (!pmpAllows(h, physical, size, access, priv)) return accessFault(h, access, address);
-  if (isRam(h, physical, size) && pmpAllowsPage(h, physical, access, priv)) {
-    const ramOffset = <u32>(physical - RAM_BASE);
+  if (!isRam(h, physical, size)) return physical;
+  const ramOffset = <u32>(physical - RAM_BASE);
+  if (access == STORE) beforeStore(h, ramOffset);
+  if (pmpAllowsPage(h, physical, access, priv)) {
     if (access == LOAD || pageFlags(ramOffset) == 0) {
       const tlb = dataTlbOf(h) + (access == STORE ? TLB_WRITE : 0);
       fillData(h, tlb, address, ramAt(physical));

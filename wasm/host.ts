@@ -18,6 +18,9 @@ export declare function hot(ramOffset: u32, offset: u32): void;
 // @ts-ignore: decorator
 @external('host', 'code_dropped')
 export declare function code_dropped(ramOffset: u32): void;
+// @ts-ignore: decorator
+@external('host', 'first_store')
+export declare function first_store(ramOffset: u32): u32;
 /** mtime, in ticks of the timebase. */
 // @ts-ignore: decorator
 @external('host', 'time')

@@ -18,7 +18,7 @@ import {
   SUPERVISOR,
   USER,
 } from './hart';
-import { noteStore } from './pages';
+import { beforeStore, noteStore } from './pages';
 import { pmpAllows } from './pmp';
 import { compareExchange, loadShared } from './shared';
 import { noteSuperpage } from './tlb';
@@ -136,6 +136,7 @@ export function translateFor(h: usize, address: u64, access: u32): u64 {
     if ((pte & needed) != needed) {
       if ((load<u64>(h, MENVCFG) & MENVCFG_ADUE) == 0) return pageFault(h, access, address);
       if (!pmpAllows(h, at, 8, STORE, SUPERVISOR)) return accessFault(h, access, address);
+      beforeStore(h, <u32>(at - RAM_BASE));
       // Another hart may have changed the entry: walk again from it.
       if (compareExchange<u64>(ramAt(at), pte, pte | needed) != pte) {
         level++;

@@ -10,6 +10,7 @@ import {
   DECODE_PAGE_STORES,
   FLAG_CLEAN,
   FLAG_CODE,
+  FLAG_PENDING,
   FLAG_WATCH,
   OP_TRANSLATED,
   PAGE_FLAGS_OFFSET,
@@ -19,7 +20,7 @@ import {
   WATCH_SIZE,
 } from './generated/layout';
 import { look } from './hart';
-import { code_dropped } from './host';
+import { code_dropped, first_store } from './host';
 import { unmapDecodePage } from './tlb';
 
 /** Stores after which a page that was code is taken for data, and its decoded code dropped. */
@@ -98,12 +99,19 @@ function forget(h: usize, ramOffset: u32, size: u32): void {
   for (; slot < end; slot += 8) store<u64>(slot, 0);
 }
 
+/** RAM at `ramOffset` is about to be written by the hart: it is clean no more. */
+export function beforeStore(h: usize, ramOffset: u32): void {
+  const flags = pageFlags(ramOffset);
+  if ((flags & FLAG_CLEAN) == 0) return;
+  if ((flags & FLAG_PENDING) != 0 && first_store(ramOffset & 0xfffff000) != 0) look(h);
+  setPageFlags(ramOffset, flags & ~(FLAG_CLEAN | FLAG_PENDING));
+}
+
 /** RAM was written at `ramOffset`, `size` bytes within one page: does what the page's flags ask. */
 export function noteStore(h: usize, ramOffset: u32, size: u32): void {
   const flags = pageFlags(ramOffset);
   if (flags == 0) return;
   if (flags & FLAG_CODE) forget(h, ramOffset, size);
-  if (flags & FLAG_CLEAN) setPageFlags(ramOffset, pageFlags(ramOffset) & ~FLAG_CLEAN);
   if (flags & FLAG_WATCH) {
     store<u64>(h, RAM_BASE + <u64>ramOffset, WATCH_ADDR);
     store<u32>(h, size, WATCH_SIZE);

@@ -15,6 +15,8 @@ export interface CoreHost {
   hot?(ramOffset: number, offset: number): void;
   /** The translated code of the page at `ramOffset` has lost its entries. */
   code_dropped?(ramOffset: number): void;
+  /** The page at `ramOffset`, flagged Pending, is about to be written. Not 0: leave run() soon. */
+  first_store?(ramOffset: number): number;
   /** mtime in ticks of the timebase: a whole number. */
   time(): number;
 }
@@ -63,7 +65,7 @@ export function instantiateCore(
   const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1 });
   const instance = new WebAssembly.Instance(module, {
     env: { memory, table },
-    host: { hot: () => {}, code_dropped: () => {}, ...host },
+    host: { hot: () => {}, code_dropped: () => {}, first_store: () => 0, ...host },
   });
   // The core is compiled from wasm/index.ts of this repository: its exports are known.
   return { memory, table, exports: instance.exports as unknown as CoreExports };

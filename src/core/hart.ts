@@ -2,7 +2,7 @@
  * A hart's state in the VM's memory, by name. Everything that a snapshot of a hart holds goes
  * through `save` and `restore`, which walk the one description of fields in `layout.ts`.
  */
-import { HART_FIELDS, type HartFieldName, hartBase, hartOffset } from './layout.ts';
+import { HART_FIELDS, type HartField, type HartFieldName, hartBase, hartOffset } from './layout.ts';
 
 export class HartView {
   readonly #view: DataView;
@@ -67,14 +67,7 @@ export class HartView {
   /** All fields that belong to a snapshot, in the order of the layout. */
   save(): Record<string, bigint[]> {
     return Object.fromEntries(
-      HART_FIELDS.filter((field) => field.saved).map((field) => [
-        field.name,
-        Array.from({ length: field.count }, (_, i) =>
-          field.type === 'u64'
-            ? this.#view.getBigUint64(field.offset + 8 * i, true)
-            : BigInt(this.#view.getUint32(field.offset + 4 * i, true)),
-        ),
-      ]),
+      HART_FIELDS.filter((field) => field.saved).map((field) => [field.name, this.words(field)]),
     );
   }
 
@@ -86,10 +79,23 @@ export class HartView {
       if (values?.length !== field.count) {
         throw new Error(`The saved hart lacks ${field.name} or has it in another size.`);
       }
-      values.forEach((value, i) => {
-        if (field.type === 'u64') this.#view.setBigUint64(field.offset + 8 * i, value, true);
-        else this.#view.setUint32(field.offset + 4 * i, Number(BigInt.asUintN(32, value)), true);
-      });
+      this.setWords(field, values);
     }
+  }
+
+  /** All values of a field. */
+  words(field: HartField): bigint[] {
+    return Array.from({ length: field.count }, (_, i) =>
+      field.type === 'u64'
+        ? this.#view.getBigUint64(field.offset + 8 * i, true)
+        : BigInt(this.#view.getUint32(field.offset + 4 * i, true)),
+    );
+  }
+
+  setWords(field: HartField, values: readonly bigint[]): void {
+    values.forEach((value, i) => {
+      if (field.type === 'u64') this.#view.setBigUint64(field.offset + 8 * i, value, true);
+      else this.#view.setUint32(field.offset + 4 * i, Number(BigInt.asUintN(32, value)), true);
+    });
   }
 }

@@ -54,6 +54,8 @@ export const PageFlag = {
   Watch: 2,
   /** Not written since the flag was set; the first store clears it (dirty tracking). */
   Clean: 4,
+  /** Of a clean page: a capture still needs what it holds; the host is asked before the first store. */
+  Pending: 8,
 } as const;
 
 /** Entries of a TLB: a power of two. */

@@ -6,7 +6,7 @@
  */
 import { type Core, createMemory, instantiateCore } from '../core/core.ts';
 import { HartView } from '../core/hart.ts';
-import { PAGE_FLAGS_OFFSET, PAGE_SHIFT, PageFlag, RAM_OFFSET } from '../core/layout.ts';
+import { PAGE_FLAGS_OFFSET, PAGE_SHIFT, PAGE_SIZE, PageFlag, RAM_OFFSET } from '../core/layout.ts';
 import type { EngineFeature } from '../translator/features.ts';
 import { Translator, type TranslatorOptions } from '../translator/translator.ts';
 import { BUS_FAULT, BUS_FAULT64, Bus } from './bus.ts';
@@ -33,7 +33,11 @@ import type { BootPlan } from './loader/boot.ts';
 import { GuestMemory } from './memory.ts';
 import { Irq, MemoryMap, RAM_BASE, TICKS_PER_MS, VIRTIO_STRIDE, VirtioSlot } from './memory-map.ts';
 import { Ram } from './ram.ts';
+import { hartState } from './snapshot/hart-state.ts';
+import { RamPages } from './snapshot/pages.ts';
+import type { PageRun } from './snapshot/snapshot.ts';
 import { startMachineMode, startSupervisorMode } from './start.ts';
+import { type State, StateError, stateOfParts } from './state.ts';
 import type { VirtioDevice } from './virtio/device.ts';
 import { VirtioMmio } from './virtio/transport.ts';
 
@@ -48,6 +52,8 @@ const MIE_STIE = 1n << 5n;
 /** A stimecmp that no guest lives to see. */
 const NEVER = 1n << 63n;
 const HART = 0;
+/** Flags that say nothing about code or watching. */
+const UNWRITTEN = PageFlag.Clean | PageFlag.Pending;
 const SEED_BYTES = 64;
 
 /** What the guest, or a failure, asks of the machine as a whole. */
@@ -112,8 +118,11 @@ export class Board {
   readonly translator: Translator | undefined;
   /** Set once; the run loop takes it. */
   request: MachineRequest | undefined;
+  /** All that the computer holds but RAM. After a restore: `restored`. */
+  readonly state: State;
+  /** What of RAM a snapshot needs. */
+  readonly pages: RamPages;
   readonly #ram: Ram;
-  readonly #pageFlags: Uint8Array;
   readonly #devices: Placed[] = [];
   readonly #bus: Bus;
   readonly #options: BoardOptions;
@@ -124,7 +133,7 @@ export class Board {
     this.#options = options;
     const { memory: size, console, panic, host, clock, wake, onEvent } = options;
     const memory = createMemory(size, options.shared);
-    this.#pageFlags = new Uint8Array(memory.buffer, PAGE_FLAGS_OFFSET, size >>> PAGE_SHIFT);
+    this.pages = new RamPages(memory.buffer, PAGE_FLAGS_OFFSET, RAM_OFFSET, size);
     this.#ram = new Ram(memory.buffer, RAM_OFFSET, size);
     this.memory = new GuestMemory({ buffer: memory.buffer, offset: RAM_OFFSET, size });
     this.hart = new HartView(memory, HART);
@@ -190,11 +199,13 @@ export class Board {
       });
     }
     const { exports } = this.core;
+    this.memory.beforeWrite = (offset, length) => this.pages.beforeWrite(offset, length);
+    const { flags } = this.pages;
     // Only where code was decoded does a write of the host matter to the core.
     this.memory.onWrite = (offset, length) => {
       const last = (offset + length - 1) >>> PAGE_SHIFT;
       for (let page = offset >>> PAGE_SHIFT; page <= last; page++) {
-        if (this.#pageFlags[page] === 0) continue;
+        if ((flags[page]! & ~UNWRITTEN) === 0) continue;
         const start = Math.max(offset, page << PAGE_SHIFT);
         const end = Math.min(offset + length, (page + 1) * (1 << PAGE_SHIFT));
         exports.invalidate(HART, start, end - start);
@@ -218,20 +229,23 @@ export class Board {
         consoleRead: (most) => this.#readSerial(most),
         exit: (exitCode) => this.ask({ kind: 'off', exitCode }),
       });
+    // Interrupt controllers before the devices whose lines they take over.
+    const placed = [...this.#devices].reverse();
+    this.state = stateOfParts(1, {
+      hart: hartState(this.hart),
+      firmware: this.firmware.state,
+      ...(this.htif && { htif: this.htif.state }),
+      ...Object.fromEntries(
+        placed.map(({ base, device }) => [`${device.name}@${base.toString(16)}`, device.state]),
+      ),
+    });
   }
 
   /** Everything as after power-on, the program in memory, the hart before its first instruction. */
   powerOn(): void {
     const { plan, host, memory: size } = this.#options;
-    this.request = undefined;
     const { exports } = this.core;
-    this.hart.setU32('ram_size', size);
-    exports.reset(HART);
-    this.#pageFlags.fill(0);
-    if (!this.#fresh) this.#ram.clear();
-    this.#fresh = false;
-    for (const { device } of this.#devices) device.reset();
-    this.firmware.reset();
+    this.clear();
 
     const seed = new Uint8Array(SEED_BYTES);
     host.entropy(seed);
@@ -264,10 +278,51 @@ export class Board {
       args.push(RAM_BASE + plan.dynamicInfo.offset);
     }
     startMachineMode(this.hart, plan.entry, args);
-    if (plan.htif) {
-      const page = (plan.htif.tohost - RAM_BASE) >>> PAGE_SHIFT;
-      this.#pageFlags[page] = this.#pageFlags[page]! | PageFlag.Watch;
+    this.#watch();
+  }
+
+  /** Everything as after power-on, RAM all zeros, no program. */
+  clear(): void {
+    this.request = undefined;
+    this.hart.setU32('ram_size', this.#options.memory);
+    this.core.exports.reset(HART);
+    this.pages.reset();
+    if (!this.#fresh) this.#ram.clear();
+    this.#fresh = false;
+    for (const { device } of this.#devices) device.reset();
+    this.firmware.reset();
+    this.htif?.reset();
+  }
+
+  /** After `clear`: puts pages of a snapshot into RAM. */
+  loadPages({ first, bytes }: PageRun): void {
+    const { length } = bytes;
+    const end = first * PAGE_SIZE + length;
+    if (!(first >= 0 && length % PAGE_SIZE === 0 && end <= this.#options.memory)) {
+      throw new StateError(`The snapshot has ${length} bytes for page ${first}, which do not fit.`);
     }
+    this.#load(first * PAGE_SIZE, bytes);
+  }
+
+  /** After `clear`, RAM and `state` are those of a snapshot: what follows from them. */
+  restored(): void {
+    this.core.exports.refresh(HART);
+    this.#watch();
+    this.updateTimers();
+  }
+
+  /** All of RAM counts as unwritten from now on, but for what `mark` decides. */
+  protect(mark: () => void): void {
+    mark();
+    this.core.exports.flush_tlb(HART);
+  }
+
+  #watch(): void {
+    const { htif } = this.#options.plan;
+    if (!htif) return;
+    const { flags } = this.pages;
+    const page = (htif.tohost - RAM_BASE) >>> PAGE_SHIFT;
+    flags[page] = flags[page]! | PageFlag.Watch;
   }
 
   /** Asks something of the whole machine; the first request of a run counts. */
@@ -377,6 +432,11 @@ export class Board {
       },
       time: () => mtimer.time(),
       hot: (ramOffset: number, offset: number) => this.translator?.hot(ramOffset >>> 0, offset),
+      first_store: (ramOffset: number) => {
+        if (!this.pages.firstStore(ramOffset >>> PAGE_SHIFT)) return 0;
+        hart.setU32('attention', 1);
+        return 1;
+      },
       code_dropped: (ramOffset: number) => this.translator?.dropped(ramOffset >>> 0),
     };
   }

@@ -4,6 +4,8 @@
  * ends a slice, or when enough have come together; nothing is held longer.
  */
 
+import { flag, type State, stateOf, text } from './state.ts';
+
 export type ConsoleSource = 'serial' | 'hvc';
 
 const CHUNK = 8192;
@@ -48,29 +50,42 @@ const LINE_LIMIT = 500;
  */
 export class PanicWatcher {
   readonly #onEnd: () => void;
-  #line = '';
-  /** What the kernel gave as reason, once it has panicked. */
-  reason: string | undefined;
+  readonly #fields = { line: '', panicked: false, reason: '' };
+  readonly state: State = stateOf(1, this.#fields, {
+    line: text(LINE_LIMIT),
+    panicked: flag,
+    reason: text(LINE_LIMIT),
+  });
 
   /** `onEnd` is called when the kernel has said all and would spin for ever. */
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
   }
 
+  /** What the kernel gave as reason, once it has panicked. */
+  get reason(): string | undefined {
+    return this.#fields.panicked ? this.#fields.reason : undefined;
+  }
+
   byte(byte: number): void {
+    const fields = this.#fields;
     if (byte !== 0x0a) {
-      if (byte !== 0x0d && this.#line.length < LINE_LIMIT) this.#line += String.fromCharCode(byte);
+      if (byte !== 0x0d && fields.line.length < LINE_LIMIT)
+        fields.line += String.fromCharCode(byte);
       return;
     }
-    const line = this.#line;
-    this.#line = '';
+    const { line } = fields;
+    fields.line = '';
     const panic = PANIC.exec(line);
-    if (panic) this.reason ??= panic[1];
-    else if (this.reason !== undefined && PANIC_END.test(line)) this.#onEnd();
+    if (panic) {
+      if (!fields.panicked) fields.reason = panic[1] ?? '';
+      fields.panicked = true;
+    } else if (fields.panicked && PANIC_END.test(line)) {
+      this.#onEnd();
+    }
   }
 
   reset(): void {
-    this.#line = '';
-    this.reason = undefined;
+    Object.assign(this.#fields, { line: '', panicked: false, reason: '' });
   }
 }

@@ -142,7 +142,8 @@ export function text(value: string): Uint8Array {
   return Uint8Array.from([...utf8(value), 0]);
 }
 
-function* utf8(value: string): Generator<number> {
+/** UTF-8 by hand, for the same reason. */
+export function* utf8(value: string): Generator<number> {
   for (const character of value) {
     const code = character.codePointAt(0)!;
     if (code < 0x80) {

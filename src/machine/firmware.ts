@@ -8,6 +8,7 @@ import { type GuestMemory, GuestMemoryFault } from './memory.ts';
 import { serveSbiCall } from './sbi/sbi.ts';
 import { HartStatus, type ResetType, type SbiHart, type SbiPlatform } from './sbi/types.ts';
 import { startSupervisorMode } from './start.ts';
+import { choice, type State, stateOf, stateOfParts } from './state.ts';
 
 const SSIP = 1n << 1n;
 const MSTATUS_SIE = 1n << 1n;
@@ -17,6 +18,8 @@ const A0 = 10;
 const LOAD = 0;
 const PAGE = 4096n;
 
+const STATUS = choice<HartStatus>(Object.values(HartStatus));
+
 export interface FirmwareHost {
   consoleWrite(data: Uint8Array): void;
   consoleRead(most: number): Uint8Array;
@@ -25,7 +28,7 @@ export interface FirmwareHost {
 
 export class FirmwareHart implements SbiHart {
   readonly id: number;
-  status: HartStatus = HartStatus.Started;
+  readonly fields: { status: HartStatus } = { status: HartStatus.Started };
   readonly #exports: CoreExports;
   readonly #hart: HartView;
   readonly #memory: GuestMemory;
@@ -35,6 +38,14 @@ export class FirmwareHart implements SbiHart {
     this.#exports = exports;
     this.#hart = hart;
     this.#memory = memory;
+  }
+
+  get status(): HartStatus {
+    return this.fields.status;
+  }
+
+  set status(status: HartStatus) {
+    this.fields.status = status;
   }
 
   csr(number: number): bigint {
@@ -84,6 +95,7 @@ export class FirmwareHart implements SbiHart {
 
 export class Firmware {
   readonly harts: readonly FirmwareHart[];
+  readonly state: State;
   readonly #platform: SbiPlatform;
   readonly #views: readonly HartView[];
 
@@ -95,6 +107,12 @@ export class Firmware {
   ) {
     this.#views = views;
     this.harts = views.map((view, id) => new FirmwareHart(id, exports, view, memory));
+    this.state = stateOfParts(
+      1,
+      Object.fromEntries(
+        this.harts.map((hart) => [`hart${hart.id}`, stateOf(1, hart.fields, { status: STATUS })]),
+      ),
+    );
     const inRam = (address: bigint, length: bigint): boolean => {
       if (length > BigInt(memory.size)) return false;
       const low = Number(address & 0xffff_ffffn);

@@ -7,6 +7,7 @@
  */
 import type { Htif } from './loader/boot.ts';
 import { type GuestMemory, GuestMemoryFault, type RamOffset } from './memory.ts';
+import { flag, type State, stateOf } from './state.ts';
 
 export interface HtifHost {
   consoleWrite(data: Uint8Array): void;
@@ -32,8 +33,9 @@ export class HtifDevice {
   /** Guest-physical address of the first byte after tohost. */
   readonly #end: bigint;
   readonly #fromhost: RamOffset | undefined;
-  /** A getchar that has found nothing yet. */
-  #reading = false;
+  /** `reading`: a getchar that has found nothing yet. */
+  readonly #fields = { reading: false };
+  readonly state: State = stateOf(1, this.#fields, { reading: flag });
 
   constructor(memory: GuestMemory, { tohost, fromhost }: Htif, host: HtifHost) {
     this.#memory = memory;
@@ -71,18 +73,22 @@ export class HtifDevice {
       this.#host.consoleWrite(Uint8Array.of(Number(payload & 0xffn)));
       this.#answer(command & ~PAYLOAD);
     } else if (device === CONSOLE && action === GETCHAR) {
-      this.#reading = true;
+      this.#fields.reading = true;
       this.input();
     }
     return true;
   }
 
+  reset(): void {
+    this.#fields.reading = false;
+  }
+
   /** Something was typed: answers a getchar that waits for it. */
   input(): void {
-    if (!this.#reading || !this.#fromhostFree()) return;
+    if (!this.#fields.reading || !this.#fromhostFree()) return;
     const [character] = this.#host.consoleRead(1);
     if (character === undefined) return;
-    this.#reading = false;
+    this.#fields.reading = false;
     this.#answer((CONSOLE << 56n) | (GETCHAR << 48n) | BigInt(character));
   }
 

@@ -6,6 +6,7 @@
  * the terminal has shown something (a prompt), or until the guest idles without.
  */
 import type { ConsolePort } from './devices/virtio/console-port.ts';
+import { bytes, flag, type State, stateOf } from './state.ts';
 
 /** More than a person types or pastes ahead; what is beyond it is the sender's to keep. */
 const LIMIT = 1 << 20;
@@ -24,12 +25,33 @@ export class ConsoleInput {
   /** Somebody reads: what is typed goes to the terminal, or without one to the serial port. */
   #open: boolean;
   #pumping = false;
+  readonly state: State;
 
   /** `waitsForTerminal`: a virtio console is expected to get a driver. */
   constructor(devices: InputDevices, waitsForTerminal: boolean) {
     this.#devices = devices;
     this.#waits = waitsForTerminal;
     this.#open = !waitsForTerminal;
+    const input = this;
+    this.state = stateOf(
+      1,
+      {
+        get typed(): Uint8Array {
+          return input.#typed();
+        },
+        set typed(typed: Uint8Array) {
+          input.#chunks = typed.length > 0 ? [typed] : [];
+          input.#bytes = typed.length;
+        },
+        get open() {
+          return input.#open;
+        },
+        set open(open) {
+          input.#open = open;
+        },
+      },
+      { typed: bytes(LIMIT), open: flag },
+    );
   }
 
   /** Bytes are held back until it is clear which device the guest reads. */
@@ -45,6 +67,17 @@ export class ConsoleInput {
     this.#bytes += taken.length;
     this.pump();
     return taken.length;
+  }
+
+  /** All that waits, as one. */
+  #typed(): Uint8Array {
+    const all = new Uint8Array(this.#bytes);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      all.set(chunk, at);
+      at += chunk.length;
+    }
+    return all;
   }
 
   /** Gives to the devices what they have room for. */

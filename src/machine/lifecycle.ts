@@ -16,7 +16,15 @@ export interface MachineState {
   readonly exitCode?: number;
 }
 
-export type Action = 'start' | 'pause' | 'resume' | 'reset' | 'powerOff' | 'destroy';
+export type Action =
+  | 'start'
+  | 'pause'
+  | 'resume'
+  | 'reset'
+  | 'powerOff'
+  | 'capture'
+  | 'restore'
+  | 'destroy';
 
 const allowed: Record<Action, readonly MachineStateKind[]> = {
   start: ['created', 'off', 'crashed'],
@@ -24,6 +32,8 @@ const allowed: Record<Action, readonly MachineStateKind[]> = {
   resume: ['paused'],
   reset: ['running', 'paused', 'crashed'],
   powerOff: ['running', 'paused', 'crashed'],
+  capture: ['running', 'paused'],
+  restore: ['created', 'running', 'paused', 'off', 'crashed'],
   destroy: ['created', 'running', 'paused', 'off', 'crashed', 'destroyed'],
 };
 
@@ -33,6 +43,8 @@ const inWords: Record<Action, string> = {
   resume: 'resumed',
   reset: 'reset',
   powerOff: 'powered off',
+  capture: 'captured in a snapshot',
+  restore: 'restored from a snapshot',
   destroy: 'destroyed',
 };
 

@@ -10,13 +10,16 @@ import { GuestClock } from './clock.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
 import type { BlockBackend } from './devices/virtio/block-backend.ts';
 import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-port.ts';
-import { messageOf, UserError } from './errors.ts';
+import { LifecycleError, messageOf, UserError } from './errors.ts';
 import { type Disposable, Listeners, type MachineHost } from './host.ts';
 import { ConsoleInput } from './input.ts';
 import { Lifecycle, type MachineState } from './lifecycle.ts';
 import { type BootConfig, planBoot } from './loader/boot.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from './memory-map.ts';
 import { RunLoop } from './runloop.ts';
+import { MachineSnapshots } from './snapshot/machine-snapshots.ts';
+import type { CaptureReport, SnapshotSink, SnapshotSource } from './snapshot/snapshot.ts';
+import { range, stateOf } from './state.ts';
 
 export type { EngineFeature } from '../translator/features.ts';
 export type { Tier } from './board.ts';
@@ -94,12 +97,17 @@ export class Machine {
   readonly #loop: RunLoop;
   /** Counts starts, resumes and stops: what an older one still awaited is void. */
   #generation = 0;
+  readonly #snapshots: MachineSnapshots;
   #instructionsBefore = 0;
+  /** The hart's count at power-on, or at the instant that was restored. */
+  #instructionsFrom = 0n;
+  /** The generation in which a restore is under way. */
+  #restoring: number | undefined;
   #ranMs = 0;
   #runningSince: number | undefined;
   #bootedAt: number | undefined;
   #poweredOnAt = 0;
-  #quickReboots = 0;
+  readonly #fields = { quickReboots: 0 };
   #watchingIdle = false;
 
   private constructor(config: MachineConfig, host: MachineHost) {
@@ -146,12 +154,30 @@ export class Machine {
       });
     }
     this.#input = new ConsoleInput(this.#board, waitsForTerminal(config.boot));
+    const disks = config.disks ?? [];
+    this.#snapshots = new MachineSnapshots({
+      board: this.#board,
+      host,
+      clock: this.#clock,
+      console: this.#console,
+      input: this.#input,
+      panic: this.#panic,
+      disks,
+      setup: {
+        memory: config.memory,
+        disks,
+        ports: (config.ports ?? []).map(({ name }) => name ?? ''),
+        htif: plan.htif !== undefined,
+      },
+      machine: stateOf(1, this.#fields, { quickReboots: range(0, REBOOTS_MAX) }),
+    });
     this.#loop = new RunLoop({
       board: this.#board,
       host,
       clock: this.#clock,
       console: this.#console,
       trace: config.trace && (() => config.trace?.(this.#board)),
+      hold: () => this.#snapshots.hold(),
       sampler: config.sampler && {
         interval: () => config.sampler?.interval() ?? 1,
         look: (ms) => config.sampler?.look(this.#board, ms),
@@ -199,7 +225,7 @@ export class Machine {
 
   start(): void {
     this.#lifecycle.require('start');
-    this.#quickReboots = 0;
+    this.#fields.quickReboots = 0;
     this.#powerOn();
     this.#enter({ kind: 'running' });
   }
@@ -211,13 +237,16 @@ export class Machine {
 
   resume(): void {
     this.#lifecycle.require('resume');
+    if (this.#restoring !== undefined) {
+      throw new LifecycleError('The machine is being restored. Wait until that is done.');
+    }
     this.#enter({ kind: 'running' });
   }
 
   /** The reset button: what is in memory is lost. */
   reset(): void {
     this.#lifecycle.require('reset');
-    this.#quickReboots = 0;
+    this.#fields.quickReboots = 0;
     this.#halt();
     this.#powerOn();
     this.#enter({ kind: 'running' });
@@ -228,8 +257,48 @@ export class Machine {
     this.#enter({ kind: 'off' });
   }
 
+  /** Captures all of the machine but its disks' contents, while it runs. */
+  async capture(sink: SnapshotSink): Promise<CaptureReport> {
+    this.#lifecycle.require('capture');
+    if (this.#restoring !== undefined) {
+      throw new LifecycleError('The machine is being restored. Wait until that is done.');
+    }
+    return this.#snapshots.capture(sink);
+  }
+
+  /**
+   * Makes the machine what a snapshot holds; it is paused then. One that does not fit is refused
+   * and changes nothing; one whose pages cannot be read leaves a machine that has crashed.
+   */
+  async restore(source: SnapshotSource): Promise<void> {
+    this.#lifecycle.require('restore');
+    const apply = this.#snapshots.prepare(source);
+    this.#enter({ kind: 'paused' });
+    const generation = this.#generation;
+    this.#restoring = generation;
+    this.#instructionsBefore += this.#instructionsSince();
+    this.#bootedAt = undefined;
+    try {
+      await apply(() => {
+        if (generation === this.#generation) return;
+        throw new LifecycleError('The machine was put to other use before it was restored.');
+      });
+      this.#poweredOnAt = this.#host.now();
+      this.#instructionsFrom = this.#board.hart.u64('instret');
+    } catch (error) {
+      if (generation === this.#generation) {
+        this.#instructionsFrom = this.#board.hart.u64('instret');
+        this.#enter({ kind: 'crashed', reason: `The restore failed: ${messageOf(error)}` });
+      }
+      throw error;
+    } finally {
+      if (this.#restoring === generation) this.#restoring = undefined;
+    }
+  }
+
   destroy(): void {
     if (this.state.kind === 'destroyed') return;
+    this.#snapshots.forget('The machine was destroyed.');
     this.#enter({ kind: 'destroyed' });
     this.#lifecycle.dispose();
     this.#consoleListeners.clear();
@@ -260,7 +329,7 @@ export class Machine {
   stats(ram: 'whole' | 'estimate' = 'whole'): MachineStats {
     const ranMs = this.#ranMs + this.#sinceRunning();
     const idle = Math.min(this.#loop.idleMs, ranMs);
-    const sinceReset = Number(this.#board.hart.u64('instret'));
+    const sinceReset = this.#instructionsSince();
     const translated = Number(this.#board.hart.u64('stat_translated'));
     const instructions = this.#instructionsBefore + sinceReset;
     const busySeconds = (ranMs - idle) / 1000;
@@ -282,7 +351,9 @@ export class Machine {
   }
 
   #powerOn(): void {
-    this.#instructionsBefore += Number(this.#board.hart.u64('instret'));
+    this.#instructionsBefore += this.#instructionsSince();
+    this.#instructionsFrom = 0n;
+    this.#snapshots.forget('The machine was reset.');
     this.#panic.reset();
     this.#input.reset();
     this.#bootedAt = undefined;
@@ -307,6 +378,10 @@ export class Machine {
       if (idle || waited >= INPUT_WAIT_MS) this.#input.guestReads();
     }
     this.#watchingIdle = false;
+  }
+
+  #instructionsSince(): number {
+    return Number(this.#board.hart.u64('instret') - this.#instructionsFrom);
   }
 
   /** Ends what runs, and counts its time. */
@@ -354,8 +429,8 @@ export class Machine {
   #reboots(request: MachineRequest): boolean {
     if (request.kind !== 'reboot' || this.#panic.reason !== undefined) return false;
     const quick = this.#host.now() - this.#poweredOnAt < REBOOT_SPAN_MS;
-    this.#quickReboots = quick ? this.#quickReboots + 1 : 0;
-    return this.#quickReboots < REBOOTS_MAX;
+    this.#fields.quickReboots = quick ? this.#fields.quickReboots + 1 : 0;
+    return this.#fields.quickReboots < REBOOTS_MAX;
   }
 
   #obey(request: MachineRequest): void {

@@ -5,7 +5,7 @@
  * arrives as two unsigned 32-bit halves (as registers and descriptors hold it) and leaves as a
  * RamOffset that has been checked together with a length. Data are copied, never viewed, so what a
  * device checked cannot change under it. Every write is told to `onWrite`, for the core may hold
- * decoded or translated code of the bytes that change.
+ * decoded or translated code of the bytes that change; before it, to `beforeWrite`.
  */
 
 /** Guest-physical address of the first byte of RAM. */
@@ -28,22 +28,33 @@ export interface GuestMemoryOptions {
   readonly size: number;
   /** Called after each write by a device or the host, with the RAM offset and length. */
   readonly onWrite?: (ramOffset: number, length: number) => void;
+  /** Called before each write, likewise. */
+  readonly beforeWrite?: (ramOffset: number, length: number) => void;
 }
 
 export class GuestMemory {
   readonly size: number;
   /** Called after each write; assignable because the core is made after the memory. */
   onWrite: (ramOffset: number, length: number) => void;
+  /** Called before each write: a snapshot may need what is there now. */
+  beforeWrite: (ramOffset: number, length: number) => void;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #halves: Uint16Array;
 
-  constructor({ buffer, offset, size, onWrite = () => {} }: GuestMemoryOptions) {
+  constructor({
+    buffer,
+    offset,
+    size,
+    onWrite = () => {},
+    beforeWrite = () => {},
+  }: GuestMemoryOptions) {
     if (offset % 8 !== 0 || size % 8 !== 0 || size <= 0 || offset + size > buffer.byteLength) {
       throw new RangeError(`RAM of ${size} bytes at ${offset} does not fit the VM's memory.`);
     }
     this.size = size;
     this.onWrite = onWrite;
+    this.beforeWrite = beforeWrite;
     this.#bytes = new Uint8Array(buffer, offset, size);
     this.#view = new DataView(buffer, offset, size);
     this.#halves = new Uint16Array(buffer, offset, size / 2);
@@ -85,16 +96,19 @@ export class GuestMemory {
   }
 
   writeU8(at: RamOffset, plus: number, value: number): void {
+    this.beforeWrite(at + plus, 1);
     this.#view.setUint8(at + plus, value);
     this.onWrite(at + plus, 1);
   }
 
   writeU16(at: RamOffset, plus: number, value: number): void {
+    this.beforeWrite(at + plus, 2);
     this.#view.setUint16(at + plus, value, true);
     this.onWrite(at + plus, 2);
   }
 
   writeU32(at: RamOffset, plus: number, value: number): void {
+    this.beforeWrite(at + plus, 4);
     this.#view.setUint32(at + plus, value, true);
     this.onWrite(at + plus, 4);
   }
@@ -109,6 +123,7 @@ export class GuestMemory {
 
   /** Writes 16 bits after everything that was written before them. The offset must be even. */
   storeReleaseU16(at: RamOffset, plus: number, value: number): void {
+    this.beforeWrite(at + plus, 2);
     Atomics.store(this.#halves, (at + plus) >>> 1, value);
     this.onWrite(at + plus, 2);
   }
@@ -124,6 +139,7 @@ export class GuestMemory {
   write(at: RamOffset, plus: number, from: Uint8Array): void {
     const start = at + plus;
     if (start + from.length > this.size) throw this.#beyond(start, from.length);
+    this.beforeWrite(start, from.length);
     this.#bytes.set(from, start);
     this.onWrite(start, from.length);
   }

@@ -36,6 +36,8 @@ export interface RunLoopOptions {
   readonly console: ConsoleOutput;
   /** Called before each instruction, which then runs alone. */
   readonly trace?: () => void;
+  /** While it gives a promise the guest stands still until that has resolved. */
+  readonly hold?: () => Promise<void> | undefined;
   /** Looks at the guest after numbers of instructions that it names itself. */
   readonly sampler?: Sampler;
 }
@@ -92,6 +94,8 @@ export class RunLoop {
         this.stop();
         return request;
       }
+      const held = this.#options.hold?.();
+      if (held) await held;
       if (waiting) await this.#idle(stretch);
       else await host.turn();
     }
@@ -160,7 +164,7 @@ export class RunLoop {
           board.hart.setU32('attention', 0);
           break;
       }
-      if (board.request || now >= end) return false;
+      if (board.request || now >= end || board.pages.full) return false;
       before = now;
     }
   }

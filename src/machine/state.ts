@@ -189,6 +189,21 @@ export function oneOf<T extends string>(...values: readonly T[]): FieldType<T> {
   };
 }
 
+/** One of a few numbers. */
+export function choice<T extends number>(values: readonly T[]): FieldType<T> {
+  return {
+    save: (value) => value,
+    parse(saved, where) {
+      const found = values.find((value) => value === saved);
+      if (found === undefined)
+        throw new StateError(`${where} must be one of ${values.join(', ')}.`);
+      return found;
+    },
+    assign: (parsed) => parsed,
+    vary: (value) => values[(values.indexOf(value) + 1) % values.length]!,
+  };
+}
+
 type FixedArray = Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** A typed array whose length never changes; restored in place, so views of it stay valid. */
@@ -244,6 +259,21 @@ export function bytes(limit: number): FieldType<Uint8Array> {
     },
     assign: (parsed) => parsed,
     vary: (value) => (value.length < limit ? Uint8Array.of(...value, 1) : value.slice(1)),
+  };
+}
+
+/** Text of at most `limit` UTF-16 units. */
+export function text(limit: number): FieldType<string> {
+  return {
+    save: (value) => value,
+    parse(saved, where) {
+      if (typeof saved !== 'string' || saved.length > limit) {
+        throw new StateError(`${where} must be text of at most ${limit} characters.`);
+      }
+      return saved;
+    },
+    assign: (parsed) => parsed,
+    vary: (value) => (value.length < limit ? `${value}x` : value.slice(1)),
   };
 }
 

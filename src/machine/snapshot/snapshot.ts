@@ -28,6 +28,11 @@ export interface MachineImage {
 
 /** Takes one snapshot. A call that fails ends the capture; the machine runs on unharmed. */
 export interface SnapshotSink {
+  /**
+   * Whether the snapshot that `token` names is there to build upon: without this, or when it is
+   * not, all pages come.
+   */
+  has?(token: string): boolean | Promise<boolean>;
   /** Once, first. */
   begin(image: MachineImage): void | Promise<void>;
   /** Each page at most once, in any order; resolves when there is room for more. */

@@ -20,6 +20,11 @@ export interface BlockBackend {
   discard(offset: number, length: number): void | Promise<void>;
   /** The range reads as zeroes; `mayUnmap` allows giving its space back. */
   writeZeroes(offset: number, length: number, mayUnmap: boolean): void | Promise<void>;
+  /**
+   * The machine is captured: all that was written before belongs to the snapshot that `token` names,
+   * what comes later does not. It does not wait.
+   */
+  freeze?(token: string): void;
 }
 
 export const SECTOR = 512;
