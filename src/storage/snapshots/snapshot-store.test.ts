@@ -1,0 +1,196 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { PageRun, SnapshotSource } from '../../machine/snapshot/snapshot.ts';
+import { DiskStore } from '../disk/disk-store.ts';
+import { StorageError } from '../files.ts';
+import { MemoryFolder } from '../testing/memory-folder.ts';
+import type { SnapshotMeta, StateCodec } from './record.ts';
+import { SnapshotStore } from './snapshot-store.ts';
+
+const PAGE = 4096;
+const PAGES = 50;
+const codec: StateCodec = {
+  encode: (state) => new TextEncoder().encode(JSON.stringify(state)),
+  decode: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
+};
+const meta: SnapshotMeta = { vm: 'vm', name: 'one', kind: 'manual' };
+let count = 0;
+const token = () => (++count).toString(16).padStart(32, '0');
+
+let folder: MemoryFolder;
+let disks: DiskStore;
+let store: SnapshotStore;
+
+async function open(): Promise<void> {
+  disks = await DiskStore.open(folder, () => Promise.reject(new Error('no images')));
+  store = await SnapshotStore.open(folder, disks, codec);
+}
+
+beforeEach(async () => {
+  folder = new MemoryFolder();
+  await open();
+});
+
+/** RAM whose page `i` is filled with `numbers[i]`. */
+function ram(numbers: Record<number, number>): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(PAGES * PAGE);
+  for (const [page, value] of Object.entries(numbers)) {
+    bytes.fill(value, Number(page) * PAGE, (Number(page) + 1) * PAGE);
+  }
+  return bytes;
+}
+
+async function take(runs: PageRun[], more: Partial<SnapshotMeta> & { base?: string } = {}) {
+  const { base, ...rest } = more;
+  const sink = store.sink({ ...meta, ...rest });
+  const mine = token();
+  await sink.begin({
+    memory: PAGES * PAGE,
+    state: { pc: '80000000' },
+    token: mine,
+    ...(base === undefined ? {} : { base }),
+  });
+  for (const run of runs) await sink.pages(run);
+  await sink.end();
+  return (await store.list()).find((record) => record.token === mine)!;
+}
+
+async function restored(source: SnapshotSource): Promise<Uint8Array> {
+  const bytes = new Uint8Array(PAGES * PAGE);
+  for await (const run of source.pages()) bytes.set(run.bytes, run.first * PAGE);
+  return bytes;
+}
+
+describe('snapshots', () => {
+  test('give back what was captured, and store each page once', async () => {
+    const first = ram({ 1: 7, 2: 7, 3: 9, 40: 5 });
+    const one = await take([{ first: 0, bytes: first }]);
+    expect(one.bytes).toBeLessThan(3 * (PAGE + 32) + 100);
+    const source = await store.source(one.id);
+    expect(source.image).toEqual({
+      memory: PAGES * PAGE,
+      state: { pc: '80000000' },
+      token: one.token,
+    });
+    expect(Buffer.compare(await restored(source), first)).toBe(0);
+    expect((await source.fetch!([3, 0, 40])).map(({ first, bytes }) => [first, bytes[5]])).toEqual([
+      [3, 9],
+      [40, 5],
+    ]);
+    const again = await take([{ first: 0, bytes: first }], { name: 'two', parent: one.id });
+    expect(again.bytes).toBeLessThan(100);
+  });
+
+  test('an incremental one holds the pages of its base, and those that became zero', async () => {
+    const one = await take([{ first: 0, bytes: ram({ 1: 7, 2: 8, 3: 9 }) }]);
+    const changed = { first: 2, bytes: ram({ 0: 0, 1: 6 }).slice(0, 2 * PAGE) };
+    const two = await take([changed], { base: one.token, parent: one.id });
+    await store.close();
+    await open();
+    expect(Buffer.compare(await restored(await store.source(two.id)), ram({ 1: 7, 3: 6 }))).toBe(0);
+    await store.remove(one.id);
+    expect((await store.record(two.id)).parent).toBeUndefined();
+    expect(Buffer.compare(await restored(await store.source(two.id)), ram({ 1: 7, 3: 6 }))).toBe(0);
+    await store.verify(two.id);
+    await store.remove(two.id);
+    await store.close();
+    expect(folder.used()).toBe(0);
+    await expect(store.source(two.id)).rejects.toThrow(/There is no snapshot/);
+  });
+
+  test('keep the layers of disks alive', async () => {
+    const { id } = await disks.create({ kind: 'persistent', size: 1 << 20 });
+    const disk = await disks.openDisk(id);
+    await disk.write(0, new Uint8Array(8192).fill(3));
+    const chains = async (token: string) => {
+      disk.freeze(token);
+      return [{ size: disk.size, layers: [...(await disk.frozen(token))] }];
+    };
+    const one = await take([], { disks: chains });
+    await disk.write(0, new Uint8Array(8192).fill(4));
+    await disks.close(id);
+    await disks.remove(id);
+    await store.verify(one.id);
+    const chain = await disks.openChain(one.disks[0]!);
+    const read = new Uint8Array(512);
+    await chain.read(0, read);
+    expect(read[0]).toBe(3);
+    await chain.close();
+    await store.remove(one.id);
+    await store.close();
+    expect(folder.used()).toBe(0);
+  });
+
+  test('that are damaged are refused, at whatever byte', async () => {
+    const { id } = await take([{ first: 0, bytes: ram({ 1: 7, 2: 8 }) }]);
+    await store.close();
+    for (const [name, file] of [
+      ['pages', id],
+      ['tables', id],
+    ] as const) {
+      const part = await folder.folder(name);
+      for (let at = 0; at < 8000; at += 991) {
+        const open = await part.open(file, 'existing');
+        const offset = at % open.size();
+        const byte = new Uint8Array(1);
+        open.read(offset, byte);
+        open.write(offset, new Uint8Array([byte[0]! ^ 4]));
+        open.close();
+        await expect(store.verify(id)).rejects.toMatchObject({ kind: 'damaged' });
+        await store.close();
+        const repair = await part.open(file, 'existing');
+        repair.write(offset, byte);
+        repair.close();
+      }
+    }
+    await store.verify(id);
+  });
+
+  test('that fail in the middle leave nothing, whatever fails', async () => {
+    const one = await take([{ first: 0, bytes: ram({ 1: 7 }) }]);
+    await store.close();
+    const before = folder.used();
+    for (let moment = 1; ; moment++) {
+      let left = moment;
+      folder.medium.fault = ({ kind }) => {
+        if (kind !== 'write' && kind !== 'flush') return;
+        if (--left === 0) throw new StorageError('full', 'The storage is full.');
+      };
+      const sink = store.sink(meta);
+      try {
+        await sink.begin({ memory: PAGES * PAGE, state: 1, token: token() });
+        await sink.pages({ first: 0, bytes: ram({ 1: 7, 2: moment & 0xff, 3: 77 }) });
+        await sink.end();
+        break;
+      } catch (error) {
+        expect(error).toMatchObject({ kind: 'full' });
+        sink.abort('full');
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      folder.medium.fault = () => {};
+      await store.verify(one.id);
+      await store.close();
+      expect(folder.used()).toBe(before);
+      expect(await store.list()).toHaveLength(1);
+      expect(moment).toBeLessThan(50);
+    }
+    folder.medium.fault = () => {};
+    expect(await store.list()).toHaveLength(2);
+  });
+
+  test('pages that the machine does not have are refused', async () => {
+    const sink = store.sink(meta);
+    await expect(sink.pages({ first: 0, bytes: new Uint8Array(PAGE) })).rejects.toThrow(
+      /not begun/,
+    );
+    await sink.begin({ memory: PAGES * PAGE, state: 1, token: token() });
+    for (const run of [
+      { first: PAGES, bytes: new Uint8Array(PAGE) },
+      { first: -1, bytes: new Uint8Array(PAGE) },
+      { first: 0, bytes: new Uint8Array(100) },
+      { first: Number.NaN, bytes: new Uint8Array(PAGE) },
+    ]) {
+      await expect(sink.pages(run)).rejects.toThrow(/does not have/);
+    }
+    sink.abort('enough');
+  });
+});

@@ -1,0 +1,334 @@
+/**
+ * Snapshots in storage: their tree, their pages, their disks' layers. Relies on packs for pages and
+ * on the disk store for layers; guarantees that a snapshot that is listed is whole, that equal pages
+ * are stored once, and that what nobody names any more is removed.
+ */
+import * as v from 'valibot';
+import type {
+  MachineImage,
+  PageRun,
+  SnapshotSink,
+  SnapshotSource,
+} from '../../machine/snapshot/snapshot.ts';
+import { Catalog } from '../catalog.ts';
+import { type DiskStore, newId } from '../disk/disk-store.ts';
+import { StorageError, type StorageFile, type StorageFolder } from '../files.ts';
+import { checksum, isZero } from '../hash.ts';
+import { Packs, type PackWriter, readPage } from './packs.ts';
+import {
+  PAGE,
+  PAGES_MAX,
+  type SnapshotMeta,
+  type SnapshotRecord,
+  SnapshotRecordSchema,
+  type StateCodec,
+} from './record.ts';
+import { PageTable, readTable, writeTable } from './table.ts';
+
+/** Pages in one run at most when a snapshot is read. */
+const RUN = 64;
+
+export class SnapshotStore {
+  readonly #records: Catalog;
+  readonly #packs: Packs;
+  /** Captures under way: their packs are not to be removed. */
+  readonly #writing = new Set<string>();
+
+  private constructor(
+    records: StorageFolder,
+    private readonly tables: StorageFolder,
+    packs: StorageFolder,
+    private readonly disks: DiskStore,
+    private readonly codec: StateCodec,
+  ) {
+    this.#records = new Catalog(records);
+    this.#packs = new Packs(packs);
+    disks.addUser({
+      chains: async () =>
+        (await this.list()).flatMap((record) => record.disks.map(({ layers }) => layers)),
+      merged: async (lower, upper) => this.#merged(lower, upper),
+    });
+  }
+
+  static async open(
+    folder: StorageFolder,
+    disks: DiskStore,
+    codec: StateCodec,
+  ): Promise<SnapshotStore> {
+    return new SnapshotStore(
+      await folder.folder('snapshots'),
+      await folder.folder('tables'),
+      await folder.folder('pages'),
+      disks,
+      codec,
+    );
+  }
+
+  /** All snapshots, oldest first. */
+  async list(): Promise<SnapshotRecord[]> {
+    const records: SnapshotRecord[] = [];
+    for (const name of await this.#records.list()) {
+      const record = v.safeParse(SnapshotRecordSchema, await this.#records.read(name));
+      if (record.success) records.push(record.output);
+    }
+    return records.sort((a, b) => a.time - b.time);
+  }
+
+  async record(id: string): Promise<SnapshotRecord> {
+    const record = v.safeParse(SnapshotRecordSchema, await this.#records.read(id));
+    if (record.success) return record.output;
+    throw new StorageError('missing', `There is no snapshot ${id.slice(0, 8)} in this storage.`);
+  }
+
+  /** Takes one snapshot; `id` is what it will be called when `end` has resolved. */
+  sink(meta: SnapshotMeta, id = newId()): SnapshotSink {
+    const { codec } = this;
+    let image: MachineImage | undefined;
+    let table: PageTable | undefined;
+    let packs: string[] = [];
+    let numbers = new Map<string, number>();
+    let writer: PackWriter | undefined;
+    let ended = false;
+    const started = () => {
+      if (ended || !image || !table || !writer) {
+        throw new StorageError('failed', 'The snapshot has not begun, or has ended already.');
+      }
+      return { image, table, writer };
+    };
+    const abandon = async () => {
+      ended = true;
+      writer?.abandon();
+      this.#writing.delete(id);
+      // What was written in vain could come back as a record of pages that are gone.
+      await this.#records.remove(id);
+      await this.tables.remove(id);
+      await this.collect();
+    };
+    const numberOf = (pack: string): number => {
+      let number = numbers.get(pack);
+      if (number === undefined) {
+        packs.push(pack);
+        number = packs.length;
+        numbers.set(pack, number);
+      }
+      return number;
+    };
+    return {
+      begin: async (begun) => {
+        if (image || ended) throw new StorageError('failed', 'The snapshot has begun already.');
+        const pages = begun.memory / PAGE;
+        if (!Number.isInteger(pages) || pages < 1 || pages > PAGES_MAX) {
+          throw new StorageError('failed', `There is no memory of ${begun.memory} bytes.`);
+        }
+        image = begun;
+        this.#writing.add(id);
+        table = new PageTable(pages);
+        if (begun.base !== undefined) {
+          const base = await this.#byToken(begun.base);
+          ({ table } = await this.#table(base));
+          packs = [...base.packs];
+          numbers = new Map(packs.map((pack, i) => [pack, i + 1]));
+          if (table.pages !== pages) {
+            throw new StorageError('failed', 'The snapshot before has another size of memory.');
+          }
+        }
+        writer = await this.#packs.writer(id);
+      },
+      pages: async ({ first, bytes }) => {
+        const { table, writer } = started();
+        const count = bytes.length / PAGE;
+        if (!Number.isInteger(count) || !(first >= 0) || first + count > table.pages) {
+          throw new StorageError('failed', 'Pages came that the machine does not have.');
+        }
+        const full: number[] = [];
+        for (let i = 0; i < count; i++) {
+          if (isZero(bytes.subarray(i * PAGE, (i + 1) * PAGE))) table.pack[first + i] = 0;
+          else full.push(i);
+        }
+        // Zero pages are not stored: those that are left move together.
+        const packed = full.length === count ? bytes : new Uint8Array(full.length * PAGE);
+        if (packed !== bytes) {
+          for (const [to, i] of full.entries()) {
+            packed.set(bytes.subarray(i * PAGE, (i + 1) * PAGE), to * PAGE);
+          }
+        }
+        const places = await writer.add(packed);
+        for (const [at, i] of full.entries()) {
+          const place = places[at]!;
+          table.pack[first + i] = numberOf(place.pack);
+          table.slot[first + i] = place.slot;
+          table.sum[first + i] = checksum(packed.subarray(at * PAGE, (at + 1) * PAGE));
+        }
+      },
+      end: async () => {
+        const { image, table, writer } = started();
+        ended = true;
+        try {
+          const disks = [...((await meta.disks?.(image.token)) ?? [])];
+          const held = this.disks.hold(disks.flatMap(({ layers }) => layers));
+          try {
+            writer.finish();
+            const state = codec.encode(image.state);
+            const file = await this.tables.open(id, 'create');
+            let sum: number;
+            try {
+              sum = writeTable(file, state, table);
+            } finally {
+              file.close();
+            }
+            const record: SnapshotRecord = {
+              format: 1,
+              id,
+              vm: meta.vm,
+              name: meta.name,
+              note: meta.note ?? '',
+              time: Math.round(meta.time ?? Date.now()),
+              kind: meta.kind,
+              memory: image.memory,
+              bytes: writer.bytes + state.length,
+              thumbnail: meta.thumbnail ?? '',
+              token: image.token,
+              disks,
+              packs,
+              table: sum,
+              ...(meta.parent === undefined ? {} : { parent: meta.parent }),
+            };
+            await this.#records.write(id, v.parse(SnapshotRecordSchema, record));
+          } finally {
+            held.release();
+          }
+          this.#writing.delete(id);
+        } catch (error) {
+          await abandon().catch(() => {});
+          throw error;
+        }
+      },
+      abort: () => {
+        if (!ended) abandon().catch(() => {});
+      },
+    };
+  }
+
+  /** Gives one snapshot to restore. A page that is damaged is an error where it is read. */
+  async source(id: string): Promise<SnapshotSource> {
+    const record = await this.record(id);
+    const { state, table } = await this.#table(record);
+    const files = new Map<number, StorageFile>();
+    for (const [i, pack] of record.packs.entries()) {
+      files.set(i + 1, await this.#packs.reader(pack));
+    }
+    const read = (page: number, into: Uint8Array) => {
+      const file = files.get(table.pack[page]!);
+      if (!file) throw new StorageError('damaged', `The snapshot "${record.name}" is damaged.`);
+      readPage(file, table.slot[page]!, table.sum[page]!, into);
+    };
+    return {
+      image: { memory: record.memory, state: this.codec.decode(state), token: record.token },
+      async *pages() {
+        for (let page = 0; page < table.pages; ) {
+          let run = 0;
+          while (run < RUN && page + run < table.pages && table.pack[page + run] !== 0) run++;
+          if (run === 0) {
+            page++;
+            continue;
+          }
+          const bytes = new Uint8Array(run * PAGE);
+          for (let i = 0; i < run; i++) read(page + i, bytes.subarray(i * PAGE, (i + 1) * PAGE));
+          yield { first: page, bytes };
+          page += run;
+        }
+      },
+      async fetch(pages: readonly number[]): Promise<PageRun[]> {
+        return pages
+          .filter((page) => page >= 0 && page < table.pages && table.pack[page] !== 0)
+          .map((first) => {
+            const bytes = new Uint8Array(PAGE);
+            read(first, bytes);
+            return { first, bytes };
+          });
+      },
+    };
+  }
+
+  /** Reads all of a snapshot; throws StorageError when anything of it is damaged. */
+  async verify(id: string): Promise<void> {
+    const source = await this.source(id);
+    for await (const _ of source.pages());
+    for (const chain of (await this.record(id)).disks) {
+      const disk = await this.disks.openChain(chain);
+      try {
+        const bytes = new Uint8Array(PAGE);
+        for (const { offset, zero } of disk.clusters()) if (!zero) await disk.read(offset, bytes);
+      } finally {
+        await disk.close();
+      }
+    }
+  }
+
+  async rename(id: string, name: string, note?: string): Promise<void> {
+    const record = await this.record(id);
+    const renamed = v.safeParse(SnapshotRecordSchema, {
+      ...record,
+      name,
+      note: note ?? record.note,
+    });
+    if (!renamed.success) throw new StorageError('failed', 'The name or the note is too long.');
+    await this.#records.write(id, renamed.output);
+  }
+
+  /** Removes a snapshot; those made after it become its parent's children. */
+  async remove(id: string): Promise<void> {
+    const { parent } = await this.record(id);
+    for (const child of await this.list()) {
+      if (child.parent !== id) continue;
+      const { parent: _, ...rest } = child;
+      await this.#records.write(child.id, parent === undefined ? rest : { ...rest, parent });
+    }
+    await this.#records.remove(id);
+    await this.collect();
+  }
+
+  /** Removes tables, pages and layers that nobody names. */
+  async collect(): Promise<void> {
+    const records = await this.list();
+    const ids = new Set([...records.map(({ id }) => id), ...this.#writing]);
+    for (const { name } of await this.tables.list()) {
+      if (!ids.has(name)) await this.tables.remove(name);
+    }
+    // A capture may be about to name any pack: then none goes.
+    if (this.#writing.size === 0) {
+      await this.#packs.retain(new Set(records.flatMap(({ packs }) => packs)));
+    }
+    await this.disks.collect();
+  }
+
+  async close(): Promise<void> {
+    await this.#packs.close();
+  }
+
+  async #table(record: SnapshotRecord) {
+    const file = await this.tables.open(record.id, 'existing');
+    try {
+      return readTable(file, record.table, record.name);
+    } finally {
+      file.close();
+    }
+  }
+
+  async #byToken(token: string): Promise<SnapshotRecord> {
+    const record = (await this.list()).find((one) => one.token === token);
+    if (record) return record;
+    throw new StorageError('missing', 'The snapshot that this one is based on is not there.');
+  }
+
+  async #merged(lower: string, upper: string): Promise<void> {
+    for (const record of await this.list()) {
+      if (!record.disks.some(({ layers }) => layers.includes(upper))) continue;
+      const disks = record.disks.map((disk) => ({
+        ...disk,
+        layers: disk.layers.filter((id) => id !== upper || !disk.layers.includes(lower)),
+      }));
+      await this.#records.write(record.id, { ...record, disks });
+    }
+  }
+}
