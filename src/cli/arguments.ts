@@ -15,6 +15,11 @@ export interface DiskArgument {
   readonly readOnly: boolean;
 }
 
+export interface ShareArgument {
+  readonly folder: string;
+  readonly readOnly: boolean;
+}
+
 export interface RunArguments {
   readonly template?: string;
   readonly kernel?: string;
@@ -27,6 +32,7 @@ export interface RunArguments {
   readonly disks: readonly DiskArgument[];
   /** A disk of an image in chunks and what the guest writes over it. */
   readonly overlay?: OverlayArgument | undefined;
+  readonly share?: ShareArgument | undefined;
   readonly exec?: string;
   readonly timeoutSeconds?: number;
   readonly tier?: Tier;
@@ -48,6 +54,7 @@ const options = {
   disk: { type: 'string', multiple: true },
   image: { type: 'string' },
   overlay: { type: 'string' },
+  share: { type: 'string' },
   exec: { type: 'string' },
   timeout: { type: 'string' },
   tier: { type: 'string' },
@@ -74,6 +81,7 @@ const examples: Partial<Record<OptionName, string>> = {
   disk: 'disk.img',
   image: 'disk/manifest.json',
   overlay: 'my-disk',
+  share: 'folder',
   exec: '"uname -a"',
   timeout: '60',
   tier: 'both',
@@ -99,6 +107,7 @@ const conflicts: readonly (readonly [string, string])[] = [
   ['lockstep', 'disk'],
   ['lockstep', 'image'],
   ['lockstep', 'overlay'],
+  ['lockstep', 'share'],
 ];
 
 export function parseRunArguments(
@@ -135,6 +144,7 @@ export function parseRunArguments(
     memory: values.memory === undefined ? undefined : parseMemory(values.memory),
     disks,
     overlay,
+    share: values.share === undefined ? undefined : parseShare(values.share),
     timeoutSeconds: values.timeout === undefined ? undefined : parseSeconds(values.timeout),
     tier: values.tier === undefined ? undefined : parseTier(values.tier),
     lockstep: values.lockstep ?? false,
@@ -242,6 +252,16 @@ function parseOverlay(image?: string, text?: string): OverlayArgument | undefine
     );
   }
   return { image, overlay: match[1], size };
+}
+
+/** `FOLDER` or `FOLDER:ro`. */
+function parseShare(text: string): ShareArgument {
+  const readOnly = text.endsWith(':ro');
+  const folder = readOnly ? text.slice(0, -':ro'.length) : text;
+  if (folder !== '') return { folder, readOnly };
+  throw new UserError(
+    '--share needs a folder. Write it as in --share folder or --share folder:ro.',
+  );
 }
 
 const TIERS: readonly Tier[] = ['interpreter', 'translator', 'both'];

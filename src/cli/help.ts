@@ -33,11 +33,13 @@ The machine:
   --overlay FOLDER[,SIZE]
                       keeps what the guest writes over --image, or, without one, to a blank disk
                       of SIZE (1G unless given); without --overlay that is gone at the end
+  --share FOLDER[:ro] a folder of this computer as /mnt/shared in the guest, read-only with ":ro";
+                      symbolic links are never followed out of it
   --tier NAME         what runs the guest's code: "interpreter", "translator" (all that runs more
                       than once becomes WebAssembly) or "both" (what is hot does; the default)
   --lockstep          run the guest twice, interpreted and translated, and compare all state
-                      after each slice; no disks, and stdin is empty; exit code 1 when the two
-                      differ
+                      after each slice; no disks, no shares, and stdin is empty; exit code 1 when
+                      the two differ
   --without LIST      translate as if WebAssembly here had no "tail-calls" or no
                       "fused-multiply-add" (a comma between them): slower, with the same results
 

@@ -2,18 +2,21 @@
  * `tabvisor run`: one machine in this process. Loads what the arguments name, runs it in a session
  * (session.ts), and turns its end into an exit code.
  */
+import { SHARED_TAG, type ShareBackend } from '../machine/devices/virtio/share-backend.ts';
 import { UserError } from '../machine/errors.ts';
 import { EXEC_APPEND } from '../machine/exec.ts';
 import { parseElf } from '../machine/loader/elf.ts';
 import { parseLinuxImage } from '../machine/loader/image.ts';
 import { type BootConfig, Machine, type MachineConfig } from '../machine/machine.ts';
 import { MIB } from '../machine/memory-map.ts';
-import { parseRunArguments, type RunArguments } from './arguments.ts';
+import { localShare } from '../storage/ninep/share.ts';
+import { parseRunArguments, type RunArguments, type ShareArgument } from './arguments.ts';
 import { ExitCode } from './exit.ts';
 import { FileDisk } from './file-disk.ts';
 import { checkFirmware } from './firmware.ts';
 import { type LockstepRun, runLockstep } from './lockstep.ts';
 import { nodeHost } from './node-host.ts';
+import { NodeShare } from './node-share.ts';
 import { openOverlay } from './overlay.ts';
 import { loadCore, loadTemplate, loadTranslations, readInput } from './repository.ts';
 import { type CommandOptions, commandSession, consoleSession, type End } from './session.ts';
@@ -45,6 +48,7 @@ export async function run(words: readonly string[], observer?: Observer): Promis
   const overlay = args.overlay && (await openOverlay(args.overlay));
   try {
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
+    const shares = args.share === undefined ? [] : [await shareOf(args.share)];
     const session =
       args.exec === undefined ? consoleSession() : commandSession(args.exec, observer);
     const { columns, rows } = process.stdout;
@@ -55,6 +59,7 @@ export async function run(words: readonly string[], observer?: Observer): Promis
         core,
         shared: false,
         disks: overlay ? [overlay.disk, ...disks] : disks,
+        shares,
         ports: session.ports,
         tier: args.tier,
         without: args.without,
@@ -75,6 +80,14 @@ export async function run(words: readonly string[], observer?: Observer): Promis
   } finally {
     await Promise.all([overlay?.close(), ...disks.map((disk) => disk.close())]);
   }
+}
+
+/** The folder that the guest sees as /mnt/shared. */
+async function shareOf({ folder, readOnly }: ShareArgument): Promise<ShareBackend> {
+  const share = await NodeShare.open(folder, readOnly);
+  return localShare(SHARED_TAG, share, (reason) => {
+    process.stderr.write(`tabvisor: The shared folder failed: ${reason}\n`);
+  });
 }
 
 async function lockstep(

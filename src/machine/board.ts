@@ -24,6 +24,8 @@ import type { BlockBackend } from './devices/virtio/block-backend.ts';
 import { ConsoleDevice } from './devices/virtio/console.ts';
 import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-port.ts';
 import { EntropyDevice } from './devices/virtio/entropy.ts';
+import { NinePDevice } from './devices/virtio/nine-p.ts';
+import type { ShareBackend } from './devices/virtio/share-backend.ts';
 import { messageOf } from './errors.ts';
 import { buildFdt } from './fdt.ts';
 import { Firmware } from './firmware.ts';
@@ -31,7 +33,15 @@ import type { MachineHost } from './host.ts';
 import { HtifDevice } from './htif.ts';
 import type { BootPlan } from './loader/boot.ts';
 import { GuestMemory } from './memory.ts';
-import { Irq, MemoryMap, RAM_BASE, TICKS_PER_MS, VIRTIO_STRIDE, VirtioSlot } from './memory-map.ts';
+import {
+  Irq,
+  MemoryMap,
+  RAM_BASE,
+  TICKS_PER_MS,
+  VIRTIO_STRIDE,
+  VirtioSlot,
+  virtioIrq,
+} from './memory-map.ts';
 import { Ram } from './ram.ts';
 import { hartState } from './snapshot/hart-state.ts';
 import { RamPages } from './snapshot/pages.ts';
@@ -93,6 +103,8 @@ export interface BoardOptions {
   /** An interrupt line rose, or a request was made: whoever sleeps should look. */
   readonly wake: () => void;
   readonly disks: readonly BlockBackend[];
+  /** Shared folders. */
+  readonly shares: readonly ShareBackend[];
   /** Further ports of the virtio console. */
   readonly ports: readonly ConsolePortOptions[];
   readonly columns: number;
@@ -187,6 +199,9 @@ export class Board {
       ],
     });
     this.#placeVirtio(VirtioSlot.console, plic, this.console);
+    for (const [i, share] of options.shares.entries()) {
+      this.#placeVirtio(VirtioSlot.shares + i, plic, new NinePDevice(share, { onError: onEvent }));
+    }
     // Last: at a reset it takes over the levels of lines that the others have lowered.
     this.#place(MemoryMap.plic, plic);
 
@@ -371,7 +386,7 @@ export class Board {
   }
 
   #placeVirtio(slot: number, plic: Plic, device: VirtioDevice): void {
-    const irq = Irq.virtio + slot;
+    const irq = virtioIrq(slot);
     const transport = new VirtioMmio(device, {
       memory: this.memory,
       irq: plic.line(irq),

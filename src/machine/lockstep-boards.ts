@@ -136,6 +136,7 @@ export class LockstepBoards {
       panic: new PanicWatcher(() => board.ask({ kind: 'crash', reason: 'The kernel panicked.' })),
       wake: () => {},
       disks: [],
+      shares: [],
       ports: ports?.(name) ?? [],
       columns: 80,
       rows: 24,

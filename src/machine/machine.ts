@@ -10,12 +10,13 @@ import { GuestClock } from './clock.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
 import type { BlockBackend } from './devices/virtio/block-backend.ts';
 import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-port.ts';
+import type { ShareBackend } from './devices/virtio/share-backend.ts';
 import { LifecycleError, messageOf, UserError } from './errors.ts';
 import { type Disposable, Listeners, type MachineHost } from './host.ts';
 import { ConsoleInput } from './input.ts';
 import { Lifecycle, type MachineState } from './lifecycle.ts';
 import { type BootConfig, planBoot } from './loader/boot.ts';
-import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from './memory-map.ts';
+import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB, SHARES_MAX } from './memory-map.ts';
 import { RunLoop } from './runloop.ts';
 import { MachineSnapshots } from './snapshot/machine-snapshots.ts';
 import type { CaptureReport, SnapshotSink, SnapshotSource } from './snapshot/snapshot.ts';
@@ -31,6 +32,8 @@ export interface MachineConfig {
   readonly memory: number;
   readonly boot: BootConfig;
   readonly disks?: readonly BlockBackend[];
+  /** Shared folders, each with a tag of its own. */
+  readonly shares?: readonly ShareBackend[];
   /** Further ports of the virtio console, by name: `port(name)` gives the host's side. */
   readonly ports?: readonly ConsolePortOptions[];
   readonly console?: { readonly columns: number; readonly rows: number };
@@ -139,6 +142,7 @@ export class Machine {
       panic: this.#panic,
       wake: () => this.#loop?.wake(),
       disks: config.disks ?? [],
+      shares: config.shares ?? [],
       ports: config.ports ?? [],
       columns: config.console?.columns ?? 80,
       rows: config.console?.rows ?? 24,
@@ -154,7 +158,7 @@ export class Machine {
       });
     }
     this.#input = new ConsoleInput(this.#board, waitsForTerminal(config.boot));
-    const disks = config.disks ?? [];
+    const { disks = [], shares = [] } = config;
     this.#snapshots = new MachineSnapshots({
       board: this.#board,
       host,
@@ -163,9 +167,11 @@ export class Machine {
       input: this.#input,
       panic: this.#panic,
       disks,
+      shares,
       setup: {
         memory: config.memory,
         disks,
+        shares: shares.map(({ tag }) => tag),
         ports: (config.ports ?? []).map(({ name }) => name ?? ''),
         htif: plan.htif !== undefined,
       },
@@ -201,6 +207,9 @@ export class Machine {
     }
     if ((config.disks?.length ?? 0) > DISKS_MAX) {
       throw new UserError(`A machine takes ${DISKS_MAX} disks at most. Give it fewer.`);
+    }
+    if ((config.shares?.length ?? 0) > SHARES_MAX) {
+      throw new UserError(`A machine takes ${SHARES_MAX} shared folders at most. Give it fewer.`);
     }
     return new Machine(config, host);
   }

@@ -18,11 +18,20 @@ export const MemoryMap = {
 export const VIRTIO_STRIDE = 0x1000;
 
 /** Interrupt sources at the PLIC. */
-export const Irq = { virtio: 1, uart: 10, rtc: 11 } as const;
+export const Irq = { virtio: 1, uart: 10, rtc: 11, moreVirtio: 12 } as const;
 
-/** Disks take the first slots, where course kernels look for them; the rest is at the end. */
-export const VirtioSlot = { disks: 0, entropy: 6, console: 7 } as const;
+/**
+ * Disks take the first slots, where course kernels look for them; then what every machine has. Those
+ * from `shares` on are beyond QEMU's eight.
+ */
+export const VirtioSlot = { disks: 0, entropy: 6, console: 7, shares: 8 } as const;
 export const DISKS_MAX = VirtioSlot.entropy - VirtioSlot.disks;
+export const SHARES_MAX = 4;
+
+/** The interrupt source of a virtio slot. */
+export function virtioIrq(slot: number): number {
+  return slot < VirtioSlot.shares ? Irq.virtio + slot : Irq.moreVirtio + slot - VirtioSlot.shares;
+}
 
 /** Ticks of `time` and mtime in a second. */
 export const TIMEBASE_HZ = 10_000_000;

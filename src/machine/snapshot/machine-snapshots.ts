@@ -10,6 +10,7 @@ import type { Board } from '../board.ts';
 import type { GuestClock } from '../clock.ts';
 import type { ConsoleOutput, PanicWatcher } from '../console.ts';
 import type { BlockBackend } from '../devices/virtio/block-backend.ts';
+import type { ShareBackend } from '../devices/virtio/share-backend.ts';
 import { LifecycleError, messageOf, UserError } from '../errors.ts';
 import type { MachineHost } from '../host.ts';
 import type { ConsoleInput } from '../input.ts';
@@ -36,6 +37,7 @@ export interface SnapshotParts {
   readonly input: ConsoleInput;
   readonly panic: PanicWatcher;
   readonly disks: readonly BlockBackend[];
+  readonly shares: readonly ShareBackend[];
   readonly setup: Setup;
   /** What the machine itself keeps of its guest. */
   readonly machine: State;
@@ -138,7 +140,7 @@ export class MachineSnapshots {
 
   /** The instant. Everything is of this moment, and no page changes from here on unseen. */
   #mark(base: string | undefined): { image: MachineImage; pause_ms: number } {
-    const { board, host, console, disks, setup } = this.#parts;
+    const { board, host, console, disks, shares, setup } = this.#parts;
     const from = host.now();
     if (board.request) {
       throw new LifecycleError('The machine is about to stop: there is nothing to capture.');
@@ -146,7 +148,7 @@ export class MachineSnapshots {
     console.flush();
     const token = newToken(host);
     const state = { setup: setupSaved(setup), state: this.#state.save() };
-    for (const disk of disks) disk.freeze?.(token);
+    for (const one of [...disks, ...shares]) one.freeze?.(token);
     board.protect(() => board.pages.begin(base !== undefined));
     const image = { memory: setup.memory, state, token, ...(base !== undefined && { base }) };
     return { image, pause_ms: host.now() - from };

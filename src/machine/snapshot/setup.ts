@@ -3,13 +3,15 @@
  * of another machine is refused with a sentence that says what differs, before anything is changed.
  */
 import { UserError } from '../errors.ts';
-import { MIB } from '../memory-map.ts';
+import { MIB, SHARES_MAX } from '../memory-map.ts';
 import { count, flag, list, record, type Saved, text } from '../state.ts';
 
 export interface Setup {
   /** Bytes of RAM. */
   readonly memory: number;
   readonly disks: readonly { readonly size: number; readonly readOnly: boolean }[];
+  /** Tags of shared folders. */
+  readonly shares: readonly string[];
   /** Names of the virtio console's further ports. */
   readonly ports: readonly string[];
   /** A bare-metal program that speaks to the host through tohost. */
@@ -27,16 +29,18 @@ const type = record(
       size: 512,
       readOnly: false,
     })),
+    shares: list(text(NAME_MAX), SHARES_MAX, () => 'share'),
     ports: list(text(NAME_MAX), PORTS, () => 'port'),
     htif: flag,
   },
   undefined,
 );
 
-export function setupSaved({ memory, disks, ports, htif }: Setup): Saved {
+export function setupSaved({ memory, disks, shares, ports, htif }: Setup): Saved {
   return type.save({
     memory,
     disks: disks.map(({ size, readOnly }) => ({ size, readOnly })),
+    shares: [...shares],
     ports: [...ports],
     htif,
   });
@@ -63,6 +67,12 @@ export function checkSetup(own: Setup, memory: number, saved: unknown): void {
     throw new UserError(
       `The snapshot is of a machine with ${disksInWords(other.disks)}, this one has ` +
         `${disksInWords(own.disks)}. Give it the same.`,
+    );
+  }
+  if (other.shares.join('\n') !== own.shares.join('\n')) {
+    throw new UserError(
+      'The snapshot is of a machine with other shared folders: ' +
+        `${other.shares.join(', ') || 'none'} instead of ${own.shares.join(', ') || 'none'}.`,
     );
   }
   if (other.ports.join('\n') !== own.ports.join('\n')) {

@@ -14,6 +14,8 @@ import { BLOCK_TYPE, BlockDevice } from './block.ts';
 import { CONSOLE_EVENT, ConsoleDevice } from './console.ts';
 import { EntropyDevice } from './entropy.ts';
 import { MemoryBackend } from './memory-backend.ts';
+import { NinePDevice } from './nine-p.ts';
+import { ascii, errorAnswer, NO_TAG, T, VERSION_L, WireWriter } from './nine-p-wire.ts';
 
 interface Kind {
   readonly name: string;
@@ -101,9 +103,31 @@ const DEVICES: Kind[] = [
   },
 ];
 
+DEVICES.push({
+  name: '9p',
+  make: () =>
+    new NinePDevice({
+      tag: 'shared',
+      request: async (message) =>
+        message[4] === T.VERSION
+          ? new WireWriter(T.VERSION + 1, NO_TAG).u32(8192).string(ascii(VERSION_L)).finish()
+          : errorAnswer(0, 22),
+    }),
+  queue: 0,
+  offer(driver, indirect = false) {
+    const version = new WireWriter(T.VERSION, NO_TAG).u32(8192).string(ascii(VERSION_L)).finish();
+    return driver.queues[0]!.offer([version.slice(0, 7), version.slice(7)], [7, 100], { indirect });
+  },
+  check(driver, offer, written) {
+    expect(written).toBe(21);
+    expect(driver.read(offer.room[0]!)[4]).toBe(T.VERSION + 1);
+    expect(Buffer.from(driver.read(offer.room[1]!)).toString('latin1')).toContain(VERSION_L);
+  },
+});
+
 /** Lets promises that are due settle. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 8; i++) await Promise.resolve();
+  for (let i = 0; i < 16; i++) await Promise.resolve();
 }
 
 describe.each(DEVICES)('$name', (kind) => {
