@@ -114,6 +114,7 @@ export class SnapshotStore {
       return number;
     };
     return {
+      has: async (token) => (await this.list()).some((record) => record.token === token),
       begin: async (begun) => {
         if (image || ended) throw new StorageError('failed', 'The snapshot has begun already.');
         const pages = begun.memory / PAGE;
