@@ -1,0 +1,171 @@
+/**
+ * The broker of storage: does what the page asks (api.ts) and serves disks to VMs' workers, over any
+ * StorageFolder. In the page it runs in the storage worker; tests run it over memory.
+ */
+import { Catalog } from '../../storage/catalog.ts';
+import { DiskStore } from '../../storage/disk/disk-store.ts';
+import type { OverlayDisk } from '../../storage/disk/overlay-disk.ts';
+import { StorageError, type StorageFolder } from '../../storage/files.ts';
+import { isZero } from '../../storage/hash.ts';
+import { stateCodec } from '../../storage/snapshots/codec.ts';
+import { SnapshotStore } from '../../storage/snapshots/snapshot-store.ts';
+import type { DiskListing, DiskRequest, StorageApi } from './api.ts';
+import { DiskService } from './disk-service.ts';
+import { ImageLibrary } from './image-library.ts';
+
+const DEFAULT_SIZE = 1024 ** 3;
+/** Bytes of one piece of an import or export. */
+const PIECE_MAX = 4 << 20;
+
+export class Broker implements StorageApi {
+  readonly #services = new Map<string, DiskService>();
+  /** Disks that are open for an import or export. */
+  readonly #copying = new Map<string, Promise<OverlayDisk>>();
+
+  private constructor(
+    private readonly store: DiskStore,
+    private readonly shots: SnapshotStore,
+    private readonly images: ImageLibrary,
+    private readonly catalog: Catalog,
+    private readonly estimate: () => Promise<{ usage?: number; quota?: number }>,
+  ) {}
+
+  static async open(
+    folder: StorageFolder,
+    estimate: () => Promise<{ usage?: number; quota?: number }>,
+  ): Promise<Broker> {
+    const images = await ImageLibrary.open(folder);
+    const store = await DiskStore.open(folder, (image) => images.find(image));
+    const shots = await SnapshotStore.open(folder, store, stateCodec);
+    const catalog = new Catalog(await folder.folder('documents'));
+    // Scratch disks of a page that is gone, and what a crash left half done.
+    for (const { id, kind } of await store.list()) if (kind === 'scratch') await store.remove(id);
+    await shots.collect();
+    return new Broker(store, shots, images, catalog, estimate);
+  }
+
+  async disks(): Promise<readonly DiskListing[]> {
+    const listings: DiskListing[] = [];
+    for (const { id, kind, size, layers } of await this.store.list()) {
+      const open = this.store.opened(id);
+      const stored = open ? open.usage.file : await this.store.layerSize(layers);
+      listings.push({ id, kind, size, stored, inUse: open !== undefined });
+    }
+    return listings;
+  }
+
+  async openDisk(
+    request: DiskRequest,
+    port: MessagePort,
+    trouble: (message: string) => void,
+    violation: (what: string) => void,
+  ): Promise<{ size: number }> {
+    await this.createDisk(request);
+    const disk = await this.store.openDisk(request.id);
+    const service = new DiskService(disk, port, { trouble, violation });
+    this.#services.set(request.id, service);
+    return { size: disk.size };
+  }
+
+  async closeDisk(id: string): Promise<void> {
+    const service = this.#services.get(id);
+    if (service === undefined) return;
+    this.#services.delete(id);
+    await service.close();
+    try {
+      await this.store.close(id);
+    } finally {
+      const { kind } = await this.store.record(id);
+      if (kind === 'scratch') await this.store.remove(id);
+    }
+  }
+
+  async removeDisk(id: string): Promise<void> {
+    await this.store.remove(id);
+  }
+
+  async createDisk({ id, kind, size, image }: DiskRequest): Promise<void> {
+    if ((await this.store.list()).some((record) => record.id === id)) return;
+    const added = image === undefined ? undefined : await this.images.add(image);
+    await this.store.create({
+      id,
+      kind,
+      size: Math.max(size ?? 0, added?.size ?? 0) || DEFAULT_SIZE,
+      ...(added === undefined ? {} : { image: added.chain }),
+    });
+  }
+
+  async readDisk(id: string, offset: number, length: number): Promise<ArrayBuffer | null> {
+    const disk = await this.#copy(id);
+    checkPiece(disk, offset, length);
+    const bytes = new Uint8Array(length);
+    await disk.read(offset, bytes);
+    return isZero(bytes) ? null : bytes.buffer;
+  }
+
+  async writeDisk(id: string, offset: number, data: ArrayBuffer): Promise<void> {
+    const disk = await this.#copy(id);
+    checkPiece(disk, offset, data.byteLength);
+    await disk.write(offset, new Uint8Array(data));
+  }
+
+  async finishDisk(id: string): Promise<void> {
+    if (!this.#copying.has(id)) return;
+    this.#copying.delete(id);
+    await this.store.close(id);
+  }
+
+  #copy(id: string): Promise<OverlayDisk> {
+    let disk = this.#copying.get(id);
+    if (disk === undefined) {
+      disk = this.store.openDisk(id);
+      this.#copying.set(id, disk);
+      disk.catch(() => this.#copying.delete(id));
+    }
+    return disk;
+  }
+
+  snapshots() {
+    return this.shots.list();
+  }
+
+  renameSnapshot(id: string, name: string, note?: string): Promise<void> {
+    return this.shots.rename(id, name, note);
+  }
+
+  removeSnapshot(id: string): Promise<void> {
+    return this.shots.remove(id);
+  }
+
+  verifySnapshot(id: string): Promise<void> {
+    return this.shots.verify(id);
+  }
+
+  readDocument(name: string): Promise<unknown> {
+    return this.catalog.read(name);
+  }
+
+  writeDocument(name: string, value: unknown): Promise<void> {
+    return this.catalog.write(name, value);
+  }
+
+  removeDocument(name: string): Promise<void> {
+    return this.catalog.remove(name);
+  }
+
+  documents(): Promise<readonly string[]> {
+    return this.catalog.list();
+  }
+
+  async usage(): Promise<{ used: number; quota: number }> {
+    const { usage = 0, quota = 0 } = await this.estimate();
+    return { used: usage, quota };
+  }
+}
+
+function checkPiece(disk: OverlayDisk, offset: number, length: number): void {
+  const whole = Number.isInteger(offset) && Number.isInteger(length) && length % 512 === 0;
+  const fits = offset >= 0 && length > 0 && length <= PIECE_MAX && offset + length <= disk.size;
+  if (whole && offset % 512 === 0 && fits) return;
+  throw new StorageError('failed', 'A piece of a disk was asked for that there is not.');
+}

@@ -1,0 +1,107 @@
+/**
+ * The page's side of storage: starts the storage worker when it is first needed, and copies whole
+ * disks in and out as streams. Nothing here holds more of a disk in memory than a piece.
+ */
+import * as Comlink from 'comlink';
+import type { StorageApi } from './api.ts';
+
+/** Bytes of one piece of a copy. */
+const PIECE = 1 << 20;
+
+export type CopyProgress = (done: number, total: number) => void;
+
+export class Storage {
+  #api: Promise<StorageApi> | undefined;
+
+  constructor(private readonly start: () => Worker = startWorker) {}
+
+  /** The storage; rejects with a sentence where there is none, or another tab has it. */
+  api(): Promise<StorageApi> {
+    this.#api ??= this.#open();
+    this.#api.catch(() => {
+      this.#api = undefined;
+    });
+    return this.#api;
+  }
+
+  /** Asks the browser not to clear this page's storage by itself; whether it agreed. */
+  async persist(): Promise<boolean> {
+    return (await navigator.storage?.persist?.()) ?? false;
+  }
+
+  /** The raw image of a disk that no VM uses. Cancelling it is allowed at any time. */
+  async exportRaw(
+    id: string,
+    progress: CopyProgress = () => {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    const api = await this.api();
+    const disk = (await api.disks()).find((one) => one.id === id);
+    if (disk === undefined) throw new Error('There is no such disk.');
+    if (disk.inUse) throw new Error('The disk is in use: power its VM off to export it.');
+    let at = 0;
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const length = Math.min(PIECE, disk.size - at);
+          const piece = await api.readDisk(id, at, length).catch(async (error: unknown) => {
+            await api.finishDisk(id);
+            throw error;
+          });
+          controller.enqueue(piece === null ? new Uint8Array(length) : new Uint8Array(piece));
+          at += length;
+          progress(at, disk.size);
+          if (at < disk.size) return;
+          await api.finishDisk(id);
+          controller.close();
+        },
+        cancel: () => api.finishDisk(id),
+      },
+      { highWaterMark: 1 },
+    );
+  }
+
+  /** Makes a persistent disk of a raw image; zeroes take no space. A failure leaves no disk behind. */
+  async importRaw(id: string, image: Blob, progress: CopyProgress = () => {}): Promise<void> {
+    if (image.size === 0) throw new Error('The file is empty: it is no disk image.');
+    const api = await this.api();
+    const size = Math.ceil(image.size / 512) * 512;
+    await api.createDisk({ id, kind: 'persistent', size });
+    try {
+      for (let at = 0; at < image.size; at += PIECE) {
+        const part = new Uint8Array(await image.slice(at, at + PIECE).arrayBuffer());
+        if (part.some((byte) => byte !== 0)) {
+          const piece = new Uint8Array(Math.ceil(part.length / 512) * 512);
+          piece.set(part);
+          await api.writeDisk(id, at, Comlink.transfer(piece.buffer, [piece.buffer]));
+        }
+        progress(Math.min(at + PIECE, image.size), image.size);
+      }
+      await api.finishDisk(id);
+    } catch (error) {
+      await api.finishDisk(id).catch(() => {});
+      await api.removeDisk(id).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #open(): Promise<StorageApi> {
+    const worker = this.start();
+    const entry = Comlink.wrap<{ ready(): Promise<StorageApi> }>(worker);
+    const failed = new Promise<never>((_, reject) => {
+      worker.addEventListener('error', (event) => {
+        event.preventDefault();
+        reject(new Error(`The storage could not be started: ${event.message || 'it failed'}.`));
+      });
+    });
+    try {
+      return await Promise.race([entry.ready(), failed]);
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    }
+  }
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'Storage' });
+}
