@@ -4,9 +4,12 @@
  */
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Template } from '../machine/manifest.ts';
+import { newId } from '../storage/id.ts';
 import { describeVms } from './boot-address.ts';
 import { ImageStore } from './images.ts';
 import { freeName, freeNames } from './names.ts';
+import type { DiskRequest } from './storage/api.ts';
+import { Storage } from './storage/client.ts';
 import { isLive, isPending, Vm, type VmView } from './vm.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
 import { Workers } from './workers.ts';
@@ -26,6 +29,8 @@ export interface NewVms {
   /** Bytes of a blank disk for each. */
   disk?: number | undefined;
   count: number;
+  /** Disks of storage for each: those of kind `persistent` outlive VM and page. */
+  disks?: readonly Omit<DiskRequest, 'id'>[] | undefined;
   /** False: they are made and stay off. */
   start?: boolean | undefined;
   run?: string | undefined;
@@ -34,6 +39,8 @@ export interface NewVms {
 export class Fleet {
   readonly store: StoreApi<FleetState> = createStore<FleetState>(() => ({ vms: [] }));
   readonly images: ImageStore;
+  /** Disks, snapshots and documents of this browser. */
+  readonly storage = new Storage();
   private readonly workers: Workers;
   private readonly vms = new Map<string, Vm>();
   private nextId = 1;
@@ -63,9 +70,10 @@ export class Fleet {
           name,
           memory: request.memory,
           disk: request.disk,
+          disks: request.disks?.map((disk) => ({ ...disk, id: newId() })),
           run: request.run,
         },
-        { images: this.images, workers: this.workers },
+        { images: this.images, workers: this.workers, storage: this.storage },
         () => this.publish('soon'),
       );
       this.vms.set(id, vm);

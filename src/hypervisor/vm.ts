@@ -5,6 +5,7 @@
  */
 
 import type { Template } from '../machine/manifest.ts';
+import type { PortDiskConfig } from '../worker/port-disk.ts';
 import type { Figures, GuestState, PackedImage, WorkerMessage } from '../worker/protocol.ts';
 import { BootProgress, type BootStage } from './boot-progress.ts';
 import type { Connection } from './connection.ts';
@@ -12,6 +13,8 @@ import { ConsoleStream } from './console-stream.ts';
 import type { Isolation } from './frame.ts';
 import { withHostName } from './host-name.ts';
 import type { ImageStore } from './images.ts';
+import type { DiskRequest } from './storage/api.ts';
+import type { Storage } from './storage/client.ts';
 import type { Workers } from './workers.ts';
 
 export type VmStatus =
@@ -60,6 +63,8 @@ export interface VmSpecification {
   memory?: number | undefined;
   /** Bytes of a blank disk, which lives from a power-on to the power-off; none when left out. */
   disk?: number | undefined;
+  /** Disks of storage, by the ids that they have there; made when they are not there yet. */
+  disks?: readonly DiskRequest[] | undefined;
   /** Typed when the shell is up. */
   run?: string | undefined;
 }
@@ -67,6 +72,7 @@ export interface VmSpecification {
 export interface VmSurroundings {
   images: ImageStore;
   workers: Workers;
+  storage: Storage;
 }
 
 const HISTORY = 60;
@@ -91,6 +97,10 @@ export class Vm {
   private silence: ReturnType<typeof setTimeout> | undefined;
   private size = { columns: 80, rows: 24 };
   private run: string | undefined;
+  /** Ids of the disks that are open, or about to be. */
+  private opened: string[] = [];
+  /** The disks of a former power-on are being flushed. */
+  private closing: Promise<void> = Promise.resolve();
   /** Counts power-ons: what a former one still has to say is dropped. */
   private generation = 0;
 
@@ -157,6 +167,8 @@ export class Vm {
       if (current()) this.update({ status: 'starting', download: undefined, memory });
       const connection = await preparing;
       if (!current()) return connection.close();
+      const disks = await this.openDisks(current);
+      if (!current()) return connection.close();
       this.progress.restart();
       await connection.boot({
         memory,
@@ -164,6 +176,7 @@ export class Vm {
         ...(images.initrd === undefined ? {} : { initrd: copyOf(images.initrd) }),
         append: withHostName(manifest.append, this.specification.name, manifest.name),
         ...(this.specification.disk === undefined ? {} : { disk: this.specification.disk }),
+        ...(disks.length === 0 ? {} : { disks }),
         shared: connection.sharedMemory,
         ...this.size,
       });
@@ -171,6 +184,44 @@ export class Vm {
     } catch (error) {
       if (current()) this.end('failed', error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** The disks of storage, when those of the last power-on are closed. */
+  private async openDisks(current: () => boolean): Promise<PortDiskConfig[]> {
+    const { storage } = this.surroundings;
+    await this.closing;
+    const opened: PortDiskConfig[] = [];
+    for (const request of this.specification.disks ?? []) {
+      if (!current()) break;
+      this.opened.push(request.id);
+      opened.push(
+        await storage.openDisk(request, {
+          trouble: (message) => {
+            if (current()) this.update({ reason: message });
+          },
+          violation: (what) => {
+            if (current()) this.end('crashed', violationReason(what));
+          },
+        }),
+      );
+    }
+    // The VM ended meanwhile: nobody else would close them.
+    if (!current()) this.closeDisks();
+    return opened;
+  }
+
+  private closeDisks(): void {
+    const ids = this.opened.splice(0);
+    if (ids.length === 0) return;
+    const former = this.closing;
+    const close = async () => {
+      await former;
+      const api = await this.surroundings.storage.api();
+      await Promise.all(ids.map((id) => api.closeDisk(id)));
+    };
+    this.closing = close().catch((error: unknown) => {
+      this.update({ reason: error instanceof Error ? error.message : String(error) });
+    });
   }
 
   /** A worker for the power-on for which `current` holds. */
@@ -357,12 +408,17 @@ export class Vm {
     clearTimeout(this.silence);
     this.connection?.close();
     this.connection = undefined;
+    this.closeDisks();
   }
 
   private update(change: Partial<VmView>): void {
     this.view = { ...this.view, ...change };
     this.changed(this.view);
   }
+}
+
+function violationReason(what: string): string {
+  return `The VM was stopped: its worker broke the rules of the boundary (${what}).`;
 }
 
 /** For a worker to take over: several VMs may start from one image. */

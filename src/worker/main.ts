@@ -4,6 +4,7 @@
  */
 import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { Machine } from '../machine/machine.ts';
+import { PortDisk } from './port-disk.ts';
 import { unpack } from './unpack.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
@@ -21,7 +22,10 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
         ...(initrd === undefined ? {} : { initrd }),
         append: config.append,
       },
-      disks: config.disk === undefined ? [] : [new MemoryBackend(config.disk)],
+      disks: [
+        ...(config.disks ?? []).map((disk) => new PortDisk(disk)),
+        ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)]),
+      ],
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,

@@ -6,6 +6,7 @@
  * cross: shared memory and modules do not pass the edge of an isolated frame.
  */
 import * as v from 'valibot';
+import type { PortDiskConfig } from './port-disk.ts';
 
 /** Bytes of console output that may be under way without the page's acknowledgement. */
 export const OUTPUT_WINDOW = 128 * 1024;
@@ -104,6 +105,8 @@ export interface BootConfig {
   append: string;
   /** Bytes of a blank disk in the worker's memory. */
   disk?: number;
+  /** Disks that the broker of storage serves, each over a port. */
+  disks?: readonly PortDiskConfig[];
   /** Whether the core that `prepare` was given is the build for shared memory. */
   shared: boolean;
   columns: number;

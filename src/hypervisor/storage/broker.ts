@@ -16,9 +16,11 @@ import { ImageLibrary } from './image-library.ts';
 const DEFAULT_SIZE = 1024 ** 3;
 /** Bytes of one piece of an import or export. */
 const PIECE_MAX = 4 << 20;
+/** Zeroes of an import are left out in steps of so many bytes: whole clusters. */
+const GRAIN = 32 << 10;
 
 export class Broker implements StorageApi {
-  readonly #services = new Map<string, DiskService>();
+  readonly #services = new Map<string, Promise<DiskService>>();
   /** Disks that are open for an import or export. */
   readonly #copying = new Map<string, Promise<OverlayDisk>>();
 
@@ -60,21 +62,35 @@ export class Broker implements StorageApi {
     trouble: (message: string) => void,
     violation: (what: string) => void,
   ): Promise<{ size: number }> {
-    await this.createDisk(request);
-    const disk = await this.store.openDisk(request.id);
-    const service = new DiskService(disk, port, { trouble, violation });
-    this.#services.set(request.id, service);
-    return { size: disk.size };
+    if (this.#services.has(request.id)) {
+      throw new StorageError('busy', 'The disk is in use by a running VM.');
+    }
+    let size = 0;
+    const opening = (async () => {
+      await this.createDisk(request);
+      const disk = await this.store.openDisk(request.id);
+      size = disk.size;
+      return new DiskService(disk, port, { trouble, violation });
+    })();
+    // Whoever closes it while it is being opened waits for that.
+    this.#services.set(request.id, opening);
+    try {
+      await opening;
+    } catch (error) {
+      this.#services.delete(request.id);
+      throw error;
+    }
+    return { size };
   }
 
   async closeDisk(id: string): Promise<void> {
-    const service = this.#services.get(id);
-    if (service === undefined) return;
-    this.#services.delete(id);
+    const service = await this.#services.get(id)?.catch(() => undefined);
+    if (service === undefined || !this.#services.has(id)) return;
     await service.close();
     try {
       await this.store.close(id);
     } finally {
+      this.#services.delete(id);
       const { kind } = await this.store.record(id);
       if (kind === 'scratch') await this.store.remove(id);
     }
@@ -106,7 +122,11 @@ export class Broker implements StorageApi {
   async writeDisk(id: string, offset: number, data: ArrayBuffer): Promise<void> {
     const disk = await this.#copy(id);
     checkPiece(disk, offset, data.byteLength);
-    await disk.write(offset, new Uint8Array(data));
+    for (let at = 0; at < data.byteLength; at += GRAIN) {
+      const part = new Uint8Array(data, at, Math.min(GRAIN, data.byteLength - at));
+      if (isZero(part)) await disk.writeZeroes(offset + at, part.length);
+      else await disk.write(offset + at, part);
+    }
   }
 
   async finishDisk(id: string): Promise<void> {

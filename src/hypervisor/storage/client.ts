@@ -3,7 +3,9 @@
  * disks in and out as streams. Nothing here holds more of a disk in memory than a piece.
  */
 import * as Comlink from 'comlink';
-import type { StorageApi } from './api.ts';
+import type { PortDiskConfig } from '../../worker/port-disk.ts';
+import type { DiskRequest, StorageApi } from './api.ts';
+import type { DiskServiceEvents } from './disk-service.ts';
 
 /** Bytes of one piece of a copy. */
 const PIECE = 1 << 20;
@@ -27,6 +29,19 @@ export class Storage {
   /** Asks the browser not to clear this page's storage by itself; whether it agreed. */
   async persist(): Promise<boolean> {
     return (await navigator.storage?.persist?.()) ?? false;
+  }
+
+  /** Opens a disk for one VM; returns what its worker has to know of it. */
+  async openDisk(request: DiskRequest, events: DiskServiceEvents): Promise<PortDiskConfig> {
+    const api = await this.api();
+    const { port1, port2 } = new MessageChannel();
+    const { size } = await api.openDisk(
+      request,
+      Comlink.transfer(port1, [port1]),
+      Comlink.proxy((message: string) => events.trouble(message)),
+      Comlink.proxy((what: string) => events.violation(what)),
+    );
+    return { port: port2, id: request.id.slice(0, 20), size, readOnly: false };
   }
 
   /** The raw image of a disk that no VM uses. Cancelling it is allowed at any time. */
@@ -64,6 +79,9 @@ export class Storage {
   async importRaw(id: string, image: Blob, progress: CopyProgress = () => {}): Promise<void> {
     if (image.size === 0) throw new Error('The file is empty: it is no disk image.');
     const api = await this.api();
+    if ((await api.disks()).some((disk) => disk.id === id)) {
+      throw new Error('There is such a disk already.');
+    }
     const size = Math.ceil(image.size / 512) * 512;
     await api.createDisk({ id, kind: 'persistent', size });
     try {

@@ -6,7 +6,7 @@
 import * as v from 'valibot';
 import { Catalog } from '../catalog.ts';
 import { StorageError, type StorageFolder } from '../files.ts';
-import { toHex } from '../hash.ts';
+import { newId } from '../id.ts';
 import type { BaseImage } from '../image/chunks.ts';
 import { Sha256Schema } from '../image/manifest.ts';
 import { CLUSTER } from './cluster-map.ts';
@@ -301,8 +301,4 @@ export class DiskStore {
     }
     return { ...record, layers };
   }
-}
-
-export function newId(): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(16)));
 }

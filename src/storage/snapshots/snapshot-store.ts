@@ -11,9 +11,10 @@ import type {
   SnapshotSource,
 } from '../../machine/snapshot/snapshot.ts';
 import { Catalog } from '../catalog.ts';
-import { type DiskStore, newId } from '../disk/disk-store.ts';
+import type { DiskStore } from '../disk/disk-store.ts';
 import { StorageError, type StorageFile, type StorageFolder } from '../files.ts';
 import { checksum, isZero } from '../hash.ts';
+import { newId } from '../id.ts';
 import { Packs, type PackWriter, readPage } from './packs.ts';
 import {
   PAGE,
