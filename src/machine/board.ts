@@ -26,6 +26,7 @@ import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-p
 import { EntropyDevice } from './devices/virtio/entropy.ts';
 import { NinePDevice } from './devices/virtio/nine-p.ts';
 import type { ShareBackend } from './devices/virtio/share-backend.ts';
+import { VmGenerationId } from './devices/vmgenid.ts';
 import { messageOf } from './errors.ts';
 import { buildFdt } from './fdt.ts';
 import { Firmware } from './firmware.ts';
@@ -123,6 +124,7 @@ export class Board {
   readonly memory: GuestMemory;
   readonly mtimer: Mtimer;
   readonly rtc: GoldfishRtc;
+  readonly generation: VmGenerationId;
   readonly uart: Uart16550;
   readonly console: ConsoleDevice;
   readonly firmware: Firmware;
@@ -168,12 +170,14 @@ export class Board {
       onPolled: options.onInputWanted,
     });
     this.rtc = new GoldfishRtc(() => host.wallClock(), plic.line(Irq.rtc));
+    this.generation = new VmGenerationId((into) => host.entropy(into), plic.line(Irq.vmgenid));
     this.#bus = new Bus({
       onError: (device, error) => this.#deviceFailed(device, error),
       reserved: [{ name: 'RAM', base: RAM_BASE, size }],
     });
     this.#place(MemoryMap.syscon, new Syscon((finish) => this.#finish(finish)));
     this.#place(MemoryMap.rtc, this.rtc, Irq.rtc);
+    this.#place(MemoryMap.vmgenid, this.generation, Irq.vmgenid);
     this.#place(MemoryMap.mswi, new Mswi([line(MSIP)]));
     this.#place(MemoryMap.mtimer, this.mtimer);
     this.#place(

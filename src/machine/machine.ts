@@ -19,7 +19,12 @@ import { type BootConfig, planBoot } from './loader/boot.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB, SHARES_MAX } from './memory-map.ts';
 import { RunLoop } from './runloop.ts';
 import { MachineSnapshots } from './snapshot/machine-snapshots.ts';
-import type { CaptureReport, SnapshotSink, SnapshotSource } from './snapshot/snapshot.ts';
+import type {
+  CaptureReport,
+  RestoreOptions,
+  SnapshotSink,
+  SnapshotSource,
+} from './snapshot/snapshot.ts';
 import { range, stateOf } from './state.ts';
 
 export type { EngineFeature } from '../translator/features.ts';
@@ -77,6 +82,8 @@ export interface MachineStats {
   readonly translator?: TranslatorStats;
 }
 
+/** Where a program in the guest is told that it is a clone, and how it is called now. */
+const AGENT_PORT = 'org.tabvisor.agent';
 /** A guest that starts this often in a row, each time within the span, is taken off. */
 const REBOOTS_MAX = 5;
 const REBOOT_SPAN_MS = 10_000;
@@ -279,7 +286,7 @@ export class Machine {
    * Makes the machine what a snapshot holds; it is paused then. One that does not fit is refused
    * and changes nothing; one whose pages cannot be read leaves a machine that has crashed.
    */
-  async restore(source: SnapshotSource): Promise<void> {
+  async restore(source: SnapshotSource, options: RestoreOptions = {}): Promise<void> {
     this.#lifecycle.require('restore');
     const apply = this.#snapshots.prepare(source);
     this.#enter({ kind: 'paused' });
@@ -292,6 +299,7 @@ export class Machine {
         if (generation === this.#generation) return;
         throw new LifecycleError('The machine was put to other use before it was restored.');
       });
+      if (options.generation === 'new') this.#newGeneration(options.name);
       this.#poweredOnAt = this.#host.now();
       this.#instructionsFrom = this.#board.hart.u64('instret');
     } catch (error) {
@@ -387,6 +395,14 @@ export class Machine {
       if (idle || waited >= INPUT_WAIT_MS) this.#input.guestReads();
     }
     this.#watchingIdle = false;
+  }
+
+  /** Tells a guest that it is not the only one to go on from here. */
+  #newGeneration(name: string | undefined): void {
+    this.#board.generation.renew();
+    if (name === undefined) return;
+    const line = `clone ${name.replace(/[^\x21-\x7e]/g, '-')}\n`;
+    this.port(AGENT_PORT)?.write(Uint8Array.from(line, (letter) => letter.charCodeAt(0)));
   }
 
   #instructionsSince(): number {

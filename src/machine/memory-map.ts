@@ -7,6 +7,7 @@ export { RAM_BASE } from './memory.ts';
 export const MemoryMap = {
   syscon: 0x0010_0000,
   rtc: 0x0010_1000,
+  vmgenid: 0x0010_2000,
   mswi: 0x0200_0000,
   mtimer: 0x0200_4000,
   sswi: 0x02f0_0000,
@@ -18,7 +19,7 @@ export const MemoryMap = {
 export const VIRTIO_STRIDE = 0x1000;
 
 /** Interrupt sources at the PLIC. */
-export const Irq = { virtio: 1, uart: 10, rtc: 11, moreVirtio: 12 } as const;
+export const Irq = { virtio: 1, uart: 10, rtc: 11, moreVirtio: 12, vmgenid: 30 } as const;
 
 /**
  * Disks take the first slots, where course kernels look for them; then what every machine has. Those

@@ -52,6 +52,16 @@ export interface SnapshotSource {
   fetch?(pages: readonly number[]): Promise<readonly PageRun[]>;
 }
 
+export interface RestoreOptions {
+  /**
+   * `new`: another machine may go on from the same instant, so this one gets another VM generation
+   * ID, and is told. `same` unless given: it goes on as the machine that it was.
+   */
+  readonly generation?: 'same' | 'new';
+  /** Of a new generation: its host name, for the guest's agent. */
+  readonly name?: string;
+}
+
 /** What a capture cost. */
 export interface CaptureReport {
   /** Milliseconds in which the guest stood still. */
