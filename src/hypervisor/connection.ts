@@ -5,6 +5,7 @@
 import * as Comlink from 'comlink';
 import {
   type BootConfig,
+  type PackedImage,
   type PageMessage,
   ReplySchema,
   type VmApi,
@@ -109,15 +110,14 @@ export class Connection {
     return this.enclosure.sharedMemory;
   }
 
-  prepare(core: ArrayBuffer, translations: ArrayBuffer | undefined): Promise<void> {
-    const given =
-      translations === undefined
-        ? this.api.prepare(Comlink.transfer(core, [core]))
-        : this.api.prepare(
-            Comlink.transfer(core, [core]),
-            Comlink.transfer(translations, [translations]),
-          );
-    return this.timed(given, BOOT_TIMEOUT_MS);
+  prepare(core: ArrayBuffer): Promise<void> {
+    return this.timed(this.api.prepare(Comlink.transfer(core, [core])), BOOT_TIMEOUT_MS);
+  }
+
+  /** Nothing waits for them, and without them guests only start slower. */
+  translations(library: PackedImage): void {
+    if (this.closed) return;
+    this.api.translations(Comlink.transfer(library, [library.bytes])).catch(() => {});
   }
 
   boot(config: BootConfig): Promise<void> {

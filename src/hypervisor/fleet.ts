@@ -52,9 +52,9 @@ export class Fleet {
     this.workers = new Workers(new WorkerAssets(options.assets));
   }
 
-  /** A VM will be asked for soon. */
-  expectVm(): void {
-    this.workers.warm();
+  /** A VM will be asked for soon. Resolves when the worker for it runs, or cannot. */
+  expectVm(): Promise<void> {
+    return this.workers.warm();
   }
 
   /** Makes VMs and starts them; returns their ids in order. */

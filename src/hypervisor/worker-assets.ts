@@ -3,6 +3,10 @@
  * translations that go with them. The
  * worker itself can fetch nothing, so the page fetches once and hands each VM a copy.
  */
+import type { PackedImage } from '../worker/protocol.ts';
+
+const GZIP_MAGIC = 0x1f8b;
+
 export interface WorkerAssetUrls {
   worker: string;
   core: string;
@@ -26,11 +30,11 @@ export class WorkerAssets {
   }
 
   /** Undefined where there are none, or none can be had: they only save time. */
-  async translations(shared: boolean): Promise<ArrayBuffer | undefined> {
+  async translations(shared: boolean): Promise<PackedImage | undefined> {
     const url = shared ? this.urls.translationsShared : this.urls.translations;
     if (url === undefined) return undefined;
     return this.load(url, 'What was translated ahead of time')
-      .then(unpacked)
+      .then(described)
       .catch(() => undefined);
   }
 
@@ -46,12 +50,13 @@ export class WorkerAssets {
   }
 }
 
-/** A server may have undone the compression by itself. */
-async function unpacked(bytes: ArrayBuffer): Promise<ArrayBuffer> {
-  const [first, second] = new Uint8Array(bytes);
-  if (first !== 0x1f || second !== 0x8b) return bytes;
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return new Response(stream).arrayBuffer();
+/** For the worker to unpack; a server may have undone the compression by itself. */
+function described(bytes: ArrayBuffer): PackedImage {
+  const view = new DataView(bytes);
+  const packed = bytes.byteLength > 18 && view.getUint16(0) === GZIP_MAGIC;
+  // A gzip file ends with the size of what is in it (RFC 1952 §2.3.1).
+  const size = packed ? view.getUint32(bytes.byteLength - 4, true) : bytes.byteLength;
+  return { name: 'What was translated ahead of time', bytes, packed, size };
 }
 
 async function fetchWhole(url: string, what: string): Promise<ArrayBuffer> {

@@ -50,8 +50,8 @@ export interface MachineConfig {
   readonly tier?: Tier;
   /** Features of the engine to do without, as if it lacked them. */
   readonly without?: readonly EngineFeature[];
-  /** A library of translations made ahead of time, for this core and kind of memory. */
-  readonly translations?: Uint8Array<ArrayBuffer>;
+  /** A library of translations made ahead of time, for this core and kind of memory; it may come late. */
+  readonly translations?: Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
   readonly translator?: TranslatorOptions;
   /** Called before each instruction, which then runs alone: for tracing. */
   readonly trace?: (board: Board) => void;
@@ -158,11 +158,7 @@ export class Machine {
       onEvent: (event) => this.#eventListeners.emit(event),
     });
     if (config.translations && config.tier !== 'translator') {
-      this.#board.translator?.loadLibrary(config.translations).catch((error: unknown) => {
-        this.#eventListeners.emit(
-          `Translations made ahead of time are left out: ${messageOf(error)}`,
-        );
-      });
+      void this.#loadLibrary(config.translations);
     }
     this.#input = new ConsoleInput(this.#board, waitsForTerminal(config.boot));
     const { disks = [], shares = [] } = config;
@@ -365,6 +361,16 @@ export class Machine {
       interrupts: Number(this.#board.hart.u64('stat_interrupts')),
       translator: this.#board.translator?.stats,
     };
+  }
+
+  async #loadLibrary(translations: NonNullable<MachineConfig['translations']>): Promise<void> {
+    try {
+      await this.#board.translator?.loadLibrary(await translations);
+    } catch (error) {
+      this.#eventListeners.emit(
+        `Translations made ahead of time are left out: ${messageOf(error)}`,
+      );
+    }
   }
 
   #powerOn(): void {

@@ -21,6 +21,7 @@ export function createVms(request: NewVms): void {
   if (first !== undefined) openConsole(first);
 }
 
+/** Resolves when the list is there and what the address asks for is being downloaded. */
 export async function loadCatalogue(): Promise<void> {
   setUi({ catalogue: { kind: 'loading' }, bootProblems: [] });
   try {
@@ -44,17 +45,35 @@ async function bootFromAddress(templates: readonly Template[]): Promise<void> {
   if (parsed.kind !== 'request') return;
   const wanted: NewVms[] = [];
   const problems: string[] = [];
+  const downloads: Promise<void>[] = [];
   for (const request of parsed.requests) {
     const template = templates.find(({ name }) => name === request.template);
     if (template === undefined) continue;
-    // Under way before anything is shown; what goes wrong is met when the VM loads it.
-    fleet.images.load(template, () => {}).catch(() => {});
+    downloads.push(firstBytes(template));
     const problem = await memoryProblem(template, request);
     if (problem !== undefined) problems.push(problem);
     wanted.push({ ...request, template });
   }
   if (problems.length > 0) setUi({ bootProblems: [...new Set(problems)] });
   else bootAgain(wanted, formerLayout());
+  await Promise.all(downloads);
+}
+
+/**
+ * Downloads a template's images before anything is shown; resolves when they come. What goes wrong
+ * is met when the VM loads them.
+ */
+function firstBytes(template: Template): Promise<void> {
+  return new Promise((resolve) => {
+    fleet.images
+      .load(template, (loaded) => {
+        if (loaded > 0) resolve();
+      })
+      .then(
+        () => resolve(),
+        () => resolve(),
+      );
+  });
 }
 
 /** Makes the address's VMs, with the consoles that were open before a reload: all, if none was. */

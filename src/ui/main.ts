@@ -10,6 +10,9 @@ import './styles/layout.css';
 import './styles/console.css';
 import './styles/overlays.css';
 
+/** How long the page may be blank for the sake of a VM that boots, in milliseconds. */
+const HEAD_START_MS = 200;
+
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no element with the id “root”.');
 
@@ -22,8 +25,14 @@ keepAddress();
 const prepared = prepareServiceWorker();
 // Without isolation the page may be about to reload: nothing is shown before that is known.
 if (!globalThis.crossOriginIsolated) await prepared;
-if (new URLSearchParams(location.search).has('boot') && missingFeatures().length === 0) {
-  fleet.expectVm();
-}
-void loadCatalogue();
-(await page).show(root);
+const boots = new URLSearchParams(location.search).has('boot') && missingFeatures().length === 0;
+const ready = boots ? fleet.expectVm() : undefined;
+const downloads = loadCatalogue();
+const { show } = await page;
+// The first drawing takes the thread for long: what a boot waits for is under way before it.
+if (ready)
+  await Promise.race([
+    Promise.all([ready, downloads]),
+    new Promise((resolve) => setTimeout(resolve, HEAD_START_MS)),
+  ]);
+show(root);

@@ -29,7 +29,7 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,
-      ...(translations === undefined ? {} : { translations: new Uint8Array(translations) }),
+      translations,
     },
     host,
   );

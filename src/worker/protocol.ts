@@ -115,11 +115,10 @@ export interface BootConfig {
 
 /** The commands of one VM. Each resolves with nothing when it is done, or rejects with a sentence. */
 export interface VmApi {
-  /**
-   * Compiles the CPU core from its module's bytes, before `boot`, while images are still coming;
-   * takes translations made ahead of time for it.
-   */
-  prepare(core: ArrayBuffer, translations?: ArrayBuffer): Promise<void>;
+  /** Compiles the CPU core from its module's bytes, before `boot`, while images are still coming. */
+  prepare(core: ArrayBuffer): Promise<void>;
+  /** Takes translations made ahead of time for the core; nothing waits for them. */
+  translations(library: PackedImage): Promise<void>;
   boot(config: BootConfig): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;

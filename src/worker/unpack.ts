@@ -1,11 +1,11 @@
 /**
  * Unpacks what a guest boots from, in its own worker: the page keeps and hands over compressed
- * images, and stays free for its person meanwhile.
+ * files, and stays free for its person meanwhile.
  */
 import type { PackedImage } from './protocol.ts';
 
 /** The image's bytes. Rejects when they are not what was promised, before they fill the memory. */
-export async function unpack(image: PackedImage): Promise<Uint8Array> {
+export async function unpack(image: PackedImage): Promise<Uint8Array<ArrayBuffer>> {
   const { bytes, packed, size, name } = image;
   if (!packed) return new Uint8Array(bytes);
   const stream = new DecompressionStream('gzip');

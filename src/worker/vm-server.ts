@@ -13,12 +13,14 @@ import {
   FIGURES_INTERVAL_MS,
   type Figures,
   type GuestState,
+  type PackedImage,
   type PageMessage,
   TEXT_LIMIT,
   type VmApi,
   type VmPorts,
   type WorkerMessage,
 } from './protocol.ts';
+import { unpack } from './unpack.ts';
 
 /** What this file needs of a machine. */
 export interface ServedMachine {
@@ -40,7 +42,7 @@ export type MachineFactory = (
   config: BootConfig,
   core: WebAssembly.Module,
   host: MachineHost,
-  translations: ArrayBuffer | undefined,
+  translations: Promise<Uint8Array<ArrayBuffer>>,
 ) => Promise<ServedMachine>;
 
 function clip(text: string): string {
@@ -66,7 +68,11 @@ export function serveVm(createMachine: MachineFactory): void {
 class VmServer implements VmApi {
   private machine: ServedMachine | undefined;
   private core: WebAssembly.Module | undefined;
-  private translations: ArrayBuffer | undefined;
+  private receiveLibrary: (library: Promise<Uint8Array<ArrayBuffer>>) => void = () => {};
+  /** Comes before the machine starts, after it, or never. */
+  private readonly library = new Promise<Uint8Array<ArrayBuffer>>((resolve) => {
+    this.receiveLibrary = resolve;
+  });
   private readonly output: OutputStream;
   private readonly stream: MessagePort;
 
@@ -81,7 +87,8 @@ class VmServer implements VmApi {
     this.stream.onmessage = (event: MessageEvent<PageMessage>) => this.receive(event.data);
     // Only these names are served; what comlink could otherwise reach of this object stays private.
     const api: VmApi = {
-      prepare: (core, translations) => this.prepare(core, translations),
+      prepare: (core) => this.prepare(core),
+      translations: (library) => this.translations(library),
       boot: (config) => this.boot(config),
       pause: () => this.pause(),
       resume: () => this.resume(),
@@ -91,16 +98,19 @@ class VmServer implements VmApi {
     Comlink.expose(api, ports.control);
   }
 
-  async prepare(core: ArrayBuffer, translations?: ArrayBuffer): Promise<void> {
-    this.translations = translations;
+  async prepare(core: ArrayBuffer): Promise<void> {
     this.core = await WebAssembly.compile(core);
+  }
+
+  async translations(library: PackedImage): Promise<void> {
+    this.receiveLibrary(unpack(library));
   }
 
   async boot(config: BootConfig): Promise<void> {
     if (this.machine !== undefined) throw new Error('This worker already runs a machine.');
     if (this.core === undefined) throw new Error('The CPU core has not been compiled yet.');
     const host = workerHost(() => this.output.room());
-    const machine = await this.createMachine(config, this.core, host, this.translations);
+    const machine = await this.createMachine(config, this.core, host, this.library);
     this.machine = machine;
     machine.onConsole((data, source) => this.output.push(data, source));
     machine.onState((state) => this.report(state));
