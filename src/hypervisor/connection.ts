@@ -123,7 +123,8 @@ export class Connection {
   boot(config: BootConfig): Promise<void> {
     const transfer: Transferable[] = [config.kernel.bytes];
     if (config.initrd !== undefined) transfer.push(config.initrd.bytes);
-    for (const { port } of config.disks ?? []) transfer.push(port);
+    const { disks = [], shares = [] } = config;
+    for (const { port } of [...disks, ...shares]) transfer.push(port);
     return this.timed(this.api.boot(Comlink.transfer(config, transfer)), BOOT_TIMEOUT_MS);
   }
 

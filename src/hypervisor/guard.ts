@@ -11,12 +11,16 @@ const MESSAGES_PER_SECOND = 2000;
 
 export type Violation = (what: string) => void;
 
-/** Calls `receive` with each message that fits `schema`. */
+/**
+ * Calls `receive` with each message that fits `schema`. Where each message waits for an answer, the
+ * number of those under way may be the limit instead of `perSecond`.
+ */
 export function listenChecked<Schema extends v.BaseSchema<unknown, unknown, v.BaseIssue<unknown>>>(
   port: MessagePort,
   schema: Schema,
   receive: (message: v.InferOutput<Schema>) => void,
   violation: Violation,
+  { perSecond = MESSAGES_PER_SECOND }: { perSecond?: number } = {},
 ): void {
   let windowBegin = performance.now();
   let count = 0;
@@ -35,7 +39,7 @@ export function listenChecked<Schema extends v.BaseSchema<unknown, unknown, v.Ba
       windowBegin = now;
       count = 0;
     }
-    if (++count > MESSAGES_PER_SECOND) return refuse('it sent too many messages');
+    if (++count > perSecond) return refuse('it sent too many messages');
     if (event.ports.length > 0) return refuse('it sent a port that nobody asked for');
     const message = v.safeParse(schema, event.data);
     if (!message.success) return refuse(message.issues[0].message);

@@ -4,6 +4,7 @@
  * the owner as a new, immutable view.
  */
 
+import { SHARED_TAG } from '../machine/devices/virtio/share-backend.ts';
 import type { Template } from '../machine/manifest.ts';
 import type { PortDiskConfig } from '../worker/port-disk.ts';
 import type { Figures, GuestState, PackedImage, WorkerMessage } from '../worker/protocol.ts';
@@ -13,6 +14,7 @@ import { ConsoleStream } from './console-stream.ts';
 import type { Isolation } from './frame.ts';
 import { withHostName } from './host-name.ts';
 import type { ImageStore } from './images.ts';
+import { SharedFolder } from './shares.ts';
 import type { DiskRequest } from './storage/api.ts';
 import type { Storage } from './storage/client.ts';
 import type { Workers } from './workers.ts';
@@ -92,6 +94,9 @@ export function isPending(status: VmStatus): boolean {
 export class Vm {
   view: VmView;
   readonly console: ConsoleStream;
+  /** The folder that the guest has under /mnt/shared; another one from the next power-on on. */
+  shared = SharedFolder.inMemory();
+  private session: { dispose(): void } | undefined;
   private connection: Connection | undefined;
   private readonly progress = new BootProgress();
   private silence: ReturnType<typeof setTimeout> | undefined;
@@ -171,6 +176,7 @@ export class Vm {
       if (!current()) return connection.close();
       this.progress.restart();
       await connection.boot({
+        shares: [{ tag: SHARED_TAG, port: this.share(current) }],
         memory,
         kernel: copyOf(images.kernel),
         ...(images.initrd === undefined ? {} : { initrd: copyOf(images.initrd) }),
@@ -240,6 +246,17 @@ export class Vm {
         },
       });
     });
+  }
+
+  /** Serves the shared folder for the power-on for which `current` holds; the worker's end of it. */
+  private share(current: () => boolean): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    this.session?.dispose();
+    this.session = this.shared.serve(port1, (what) => {
+      if (!current()) return;
+      this.end('crashed', `The VM was stopped: its worker broke the rules (${what}).`);
+    });
+    return port2;
   }
 
   async pause(): Promise<void> {
@@ -409,6 +426,8 @@ export class Vm {
     this.connection?.close();
     this.connection = undefined;
     this.closeDisks();
+    this.session?.dispose();
+    this.session = undefined;
   }
 
   private update(change: Partial<VmView>): void {

@@ -5,6 +5,7 @@
 import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { Machine } from '../machine/machine.ts';
 import { PortDisk } from './port-disk.ts';
+import { PortShare } from './port-share.ts';
 import { unpack } from './unpack.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
@@ -26,6 +27,7 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
         ...(config.disks ?? []).map((disk) => new PortDisk(disk)),
         ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)]),
       ],
+      shares: (config.shares ?? []).map(({ tag, port }) => new PortShare(tag, port)),
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,

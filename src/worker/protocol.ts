@@ -107,6 +107,8 @@ export interface BootConfig {
   disk?: number;
   /** Disks that the broker of storage serves, each over a port. */
   disks?: readonly PortDiskConfig[];
+  /** Shared folders: each on a port of its own, with the tag by which the guest mounts it. */
+  shares?: { tag: string; port: MessagePort }[];
   /** Whether the core that `prepare` was given is the build for shared memory. */
   shared: boolean;
   columns: number;

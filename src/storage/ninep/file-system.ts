@@ -96,8 +96,6 @@ export interface ShareFileSystem<N> {
   /** A fid begins or ends to point to a node: what nobody holds and nothing names may go. */
   hold?(node: N): void;
   release?(node: N): void;
-  /** What is there now belongs to the snapshot `token`. */
-  freeze?(token: string): void;
 }
 
 /** Why a file operation failed. */

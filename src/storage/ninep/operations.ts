@@ -96,6 +96,24 @@ export type Operation = keyof typeof OPERATIONS;
 /** They touch no names and may run beside each other. */
 const UNORDERED: readonly number[] = [T.READ, T.WRITE, T.GETATTR, T.FSYNC, T.STATFS, T.READLINK];
 
+const CHANGING: readonly number[] = [
+  T.LCREATE,
+  T.SYMLINK,
+  T.RENAME,
+  T.SETATTR,
+  T.LINK,
+  T.MKDIR,
+  T.RENAMEAT,
+  T.UNLINKAT,
+  T.WRITE,
+  T.REMOVE,
+];
+
+/** Whether a request changes files. */
+export function changes(type: Operation): boolean {
+  return CHANGING.includes(type);
+}
+
 export function isKnown(type: number): type is Operation {
   return Object.hasOwn(OPERATIONS, type);
 }

@@ -7,7 +7,7 @@ import { NinePClient, NinePFailure } from './testing/client.ts';
 async function session(options: ConstructorParameters<typeof MemoryFs>[0] = {}) {
   const fs = new MemoryFs(options);
   const errors: string[] = [];
-  const server = new NinePServer(fs, (reason) => errors.push(reason));
+  const server = new NinePServer(fs, { onError: (reason) => void errors.push(reason) });
   const client = new NinePClient((message) => server.request(message));
   await client.version();
   await client.attach(0);

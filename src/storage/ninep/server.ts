@@ -21,14 +21,23 @@ import {
 } from '../../machine/devices/virtio/nine-p-wire.ts';
 import { Fids } from './fids.ts';
 import { ShareError, type ShareFileSystem } from './file-system.ts';
-import { answer, type Context, isKnown, type Operation } from './operations.ts';
+import { answer, type Context, changes, isKnown, type Operation } from './operations.ts';
+
+export interface ServerEvents {
+  /** A failure that no error number describes. */
+  onError?(reason: string): void;
+  /** The guest has changed something. */
+  onChange?(): void;
+  /** What is there now belongs to the snapshot `token`. */
+  onFreeze?(token: string): void | Promise<void>;
+}
 
 /** Requests of one session under way. */
 const IN_FLIGHT_MAX = 512;
 
 export class NinePServer<N> {
   readonly #fs: ShareFileSystem<N>;
-  readonly #onError: (reason: string) => void;
+  readonly #events: ServerEvents;
   readonly #fids: Fids<N>;
   readonly #inFlight = new Map<number, Promise<unknown>>();
   /** Ends when all that changes names has ended. */
@@ -38,10 +47,9 @@ export class NinePServer<N> {
   #msize = MSIZE_MAX;
   #begun = false;
 
-  /** `onError` hears of failures that no error number describes. */
-  constructor(fs: ShareFileSystem<N>, onError: (reason: string) => void = () => {}) {
+  constructor(fs: ShareFileSystem<N>, events: ServerEvents = {}) {
     this.#fs = fs;
-    this.#onError = onError;
+    this.#events = events;
     this.#fids = new Fids(fs, FIDS_MAX);
   }
 
@@ -67,7 +75,9 @@ export class NinePServer<N> {
 
   /** What was requested so far belongs to the snapshot, what comes now does not. */
   freeze(token: string): void {
-    void this.#alone(() => this.#fs.freeze?.(token)).catch((error: unknown) => this.#report(error));
+    void this.#alone(() => this.#events.onFreeze?.(token)).catch((error: unknown) =>
+      this.#report(error),
+    );
   }
 
   /** Ends the session: all files are closed. */
@@ -79,7 +89,9 @@ export class NinePServer<N> {
     if (this.#barrier) await this.#barrier;
     const context: Context<N> = { fs: this.#fs, fids: this.#fids, msize: this.#msize };
     try {
-      return await answer(context, type, tag, reader, (work) => this.#ordered(work));
+      const done = await answer(context, type, tag, reader, (work) => this.#ordered(work));
+      if (changes(type)) this.#events.onChange?.();
+      return done;
     } catch (error) {
       return errorAnswer(tag, this.#errnoOf(error));
     }
@@ -138,6 +150,6 @@ export class NinePServer<N> {
   }
 
   #report(error: unknown): void {
-    this.#onError(error instanceof Error ? error.message : String(error));
+    this.#events.onError?.(error instanceof Error ? error.message : String(error));
   }
 }

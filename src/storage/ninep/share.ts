@@ -11,7 +11,7 @@ export function localShare<N>(
   fs: ShareFileSystem<N>,
   onError?: (reason: string) => void,
 ): ShareBackend {
-  const server = new NinePServer(fs, onError);
+  const server = new NinePServer(fs, onError && { onError });
   return {
     tag,
     request: (message) => server.request(message),
