@@ -7,6 +7,7 @@
 import { nodeHost } from '../../src/cli/node-host.ts';
 import { loadCore, loadTemplate, loadTranslations } from '../../src/cli/repository.ts';
 import type { BlockBackend } from '../../src/machine/devices/virtio/block-backend.ts';
+import type { ShareBackend } from '../../src/machine/devices/virtio/share-backend.ts';
 import { EXEC_APPEND, GuestCommand } from '../../src/machine/exec.ts';
 import {
   type BootConfig,
@@ -23,6 +24,7 @@ export interface GuestOptions {
   readonly append?: string;
   readonly firmware?: Uint8Array;
   readonly disks?: readonly BlockBackend[];
+  readonly shares?: readonly ShareBackend[];
   readonly columns?: number;
   readonly rows?: number;
   /** A command to run instead of a conversation. */
@@ -107,6 +109,7 @@ export class Guest {
         translator: options.translator,
         translations: options.library ? await loadTranslations() : undefined,
         disks: options.disks,
+        shares: options.shares,
         ports: command?.ports,
         console: { columns, rows },
       },

@@ -14,6 +14,7 @@ import type { ConsoleSink } from '../../hypervisor/console-stream.ts';
 import type { Vm } from '../../hypervisor/vm.ts';
 import { getUi, useUi } from '../store.ts';
 import { isDark, onThemeChange } from '../theme.ts';
+import { acceptDrops } from './drops.ts';
 import { terminalTheme } from './terminal-theme.ts';
 import { releaseWebgl, takeWebgl } from './webgl.ts';
 
@@ -68,6 +69,7 @@ export class ConsoleTerminal implements ConsoleSink {
     terminal.onBinary((text) => vm.input(Uint8Array.from(text, (char) => char.charCodeAt(0))));
     terminal.onResize(({ cols, rows }) => vm.resize(cols, rows));
     terminal.onTitleChange((title) => vm.setTitle(title));
+    this.disposals.push(acceptDrops(this.element, vm));
     vm.resize(terminal.cols, terminal.rows);
     this.disposals.push(
       onThemeChange(() => this.applyTheme()),
