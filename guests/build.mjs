@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -19,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { filesUnder, fingerprint, isFresh } from '../tools/lib/fingerprint.mjs';
 import { withLock } from '../tools/lib/lock.mjs';
-import { Plain } from '../tools/lib/shell.mjs';
+import { Plain, run } from '../tools/lib/shell.mjs';
 import { buildMicro } from './lib/micro.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -96,13 +97,25 @@ export async function buildImages(log = console.log) {
           `initramfs ${megabytes(initrd.size)} (${megabytes(initrd.gz.size)} compressed)`,
       );
     }
-    const index = templates.map((name) => {
-      const manifest = JSON.parse(readFileSync(join(images, name, 'manifest.json'), 'utf8'));
-      const { title, description } = manifest;
-      return { name, title, description, manifest: `${name}/manifest.json` };
-    });
-    writeFileSync(join(images, 'index.json'), json({ format: 1, templates: index }));
+    listImages();
   });
+}
+
+/** Writes the list of all images that are there: micro, and those made from recipes. */
+export function listImages() {
+  const names = readdirSync(images).filter(
+    (name) => !name.startsWith('.') && existsSync(join(images, name, 'manifest.json')),
+  );
+  const rest = names.filter((name) => !templates.includes(name)).sort();
+  const index = [...templates.filter((name) => names.includes(name)), ...rest].map((name) => {
+    const manifest = JSON.parse(readFileSync(join(images, name, 'manifest.json'), 'utf8'));
+    const { title, description, disk } = manifest;
+    const entry = { name, title, description, manifest: `${name}/manifest.json` };
+    return disk ? { ...entry, disk: true } : entry;
+  });
+  const file = join(images, 'index.json');
+  writeFileSync(`${file}.draft`, json({ format: 1, templates: index }));
+  renameSync(`${file}.draft`, file);
 }
 
 /**
@@ -147,6 +160,17 @@ function json(value) {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** Recipes are made by TypeScript that needs npm's packages and the core. @param {string[]} files */
+async function makeRecipes(files) {
+  await buildImages();
+  if (!existsSync(join(root, 'node_modules/rolldown'))) {
+    throw new Plain('The npm packages that make images from recipes are missing. Run "npm ci".');
+  }
+  const program = join(root, 'tools/run-ts.mjs');
+  const args = [program, join(guests, 'make/main.ts'), ...files];
+  if (!(await run(process.execPath, args))) process.exit(1);
+}
+
 /** @param {number} bytes */
 function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
@@ -154,6 +178,10 @@ function megabytes(bytes) {
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   try {
+    if (process.argv[2] === 'make') {
+      await makeRecipes(process.argv.slice(3));
+      process.exit();
+    }
     await buildImages();
     console.log(
       `Guest images are in ${relative(process.cwd(), images) || '.'}: ${templates.join(', ')}`,

@@ -18,6 +18,7 @@ const parts = [
   'src/isa',
   'src/translator',
   'src/machine',
+  'src/storage',
   'src/cli',
   'wasm',
   'tools/build-cli.mjs',

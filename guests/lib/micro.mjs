@@ -29,30 +29,47 @@ const architecture = 'riscv64';
  * @returns {Promise<import('../build.mjs').Image>}
  */
 export async function buildMicro(recipe, overlay, log) {
-  const wanted = [recipe.packages.kernel, recipe.packages.busybox];
-  const packages = await debianPackages(architecture, wanted, { follow: /^linux-image-\d/, log });
-  const kernelPackage = packages.find(({ name }) => /^linux-image-\d/.test(name));
-  const busyboxPackage = packages.find(({ name }) => name === recipe.packages.busybox);
-  if (!kernelPackage || !busyboxPackage) {
-    throw new Plain(`The packages ${wanted.join(' and ')} led to no kernel or no busybox.`);
-  }
-  const files = await readDeb(kernelPackage.file, (path) => /^boot\/vmlinu|\.ko\.xz$/.test(path));
-  const kernel = files.find(({ path, data }) => path.startsWith('boot/') && isKernelImage(data));
-  if (!kernel) throw new Plain(`The package ${kernelPackage.name} holds no RISC-V kernel image.`);
-  const [busybox] = await readDeb(busyboxPackage.file, (path) =>
-    /^(usr\/)?bin\/busybox$/.test(path),
-  );
-  if (!busybox) throw new Plain(`The package ${busyboxPackage.name} holds no busybox.`);
+  const { kernel, files, packages } = await kernelFiles(recipe.packages.kernel, log);
+  const busybox = await busyboxProgram(recipe.packages.busybox, log);
   return {
-    kernel: kernel.data,
+    kernel,
     initrd: writeCpio([
       ...skeleton(),
-      ...busyboxFiles(busybox.data),
-      ...(await moduleFiles(recipe, files, log)),
+      ...busyboxFiles(busybox.program),
+      ...(await moduleFiles(recipe.modules, files, log)),
       ...overlayFiles(overlay),
     ]),
-    packages: Object.fromEntries(packages.map(({ name, version }) => [name, version])),
+    packages: Object.fromEntries(
+      [...packages, ...busybox.packages].map(({ name, version }) => [name, version]),
+    ),
   };
+}
+
+/**
+ * Debian's kernel: the image, and the files of its package that are modules or describe them.
+ * @param {string} name the kernel's package, or the metapackage that points at it
+ * @param {(line: string) => void} log
+ */
+export async function kernelFiles(name, log) {
+  const packages = await debianPackages(architecture, [name], { follow: /^linux-image-\d/, log });
+  const one = packages.find((entry) => /^linux-image-\d/.test(entry.name));
+  if (!one) throw new Plain(`The package ${name} led to no kernel.`);
+  const wanted = /^boot\/vmlinu|\.ko\.xz$|\/modules\.(builtin|builtin\.modinfo|order)$/;
+  const files = await readDeb(one.file, (path) => wanted.test(path));
+  const kernel = files.find(({ path, data }) => path.startsWith('boot/') && isKernelImage(data));
+  if (!kernel) throw new Plain(`The package ${one.name} holds no RISC-V kernel image.`);
+  return { kernel: kernel.data, files, packages };
+}
+
+/** busybox as one program that needs no library. @param {string} name @param {(line: string) => void} log */
+export async function busyboxProgram(name, log) {
+  const packages = await debianPackages(architecture, [name], { log });
+  const one = packages.find((entry) => entry.name === name);
+  const [busybox] = one
+    ? await readDeb(one.file, (path) => /^(usr\/)?bin\/busybox$/.test(path))
+    : [];
+  if (!busybox) throw new Plain(`The package ${name} holds no busybox.`);
+  return { program: busybox.data, packages };
 }
 
 /** A RISC-V Image says so in its header (Documentation/arch/riscv/boot-image-header.rst). @param {Buffer} data */
@@ -84,7 +101,7 @@ function skeleton() {
  * @param {Buffer} program
  * @returns {import('./cpio.mjs').Node[]}
  */
-function busyboxFiles(program) {
+export function busyboxFiles(program) {
   const start = program.indexOf('[\0[[\0');
   const end = program.indexOf('\0\0', start);
   const applets = start < 0 ? [] : program.toString('latin1', start, end).split('\0');
@@ -109,12 +126,12 @@ function busyboxFiles(program) {
 }
 
 /**
- * @param {Recipe} recipe
+ * @param {Recipe['modules']} modules
  * @param {import('../../tools/lib/deb.mjs').Entry[]} files of the kernel package
  * @param {(line: string) => void} log
  * @returns {Promise<import('./cpio.mjs').Node[]>}
  */
-async function moduleFiles({ modules: { ready, packed, soft } }, files, log) {
+export async function moduleFiles({ ready, packed, soft }, files, log) {
   const base = /^(?:usr\/)?lib\/modules\/([^/]+)\//;
   const version = files.map(({ path }) => base.exec(path)?.[1]).find(Boolean);
   const available = new Map(

@@ -38,6 +38,8 @@ export interface LoadedTemplate {
   readonly manifest: Manifest;
   readonly kernel: Uint8Array;
   readonly initrd?: Uint8Array;
+  /** Path of the root disk's manifest. */
+  readonly disk?: string;
 }
 
 export async function listTemplates(): Promise<readonly Template[]> {
@@ -58,11 +60,17 @@ export async function loadTemplate(name: string): Promise<LoadedTemplate> {
   const file = join(images, template.manifest);
   const manifest = parseManifest((await readInput(file, 'The manifest')).toString('utf8'), file);
   const folder = dirname(file);
-  const [kernel, initrd] = await Promise.all([
+  const [kernel, initrd, disk] = await Promise.all([
     readVerified(folder, manifest.kernel),
     manifest.initrd && readVerified(folder, manifest.initrd),
+    manifest.disk && readVerified(folder, manifest.disk),
   ]);
-  return { manifest, kernel, initrd };
+  return {
+    manifest,
+    kernel,
+    initrd,
+    ...(manifest.disk && disk && { disk: join(folder, manifest.disk.file) }),
+  };
 }
 
 async function readVerified(

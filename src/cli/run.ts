@@ -37,7 +37,7 @@ export interface Observer extends CommandOptions {
 
 export async function run(words: readonly string[], observer?: Observer): Promise<number> {
   const args = parseRunArguments(words);
-  const [{ boot, memory }, core, translations] = await Promise.all([
+  const [{ boot, memory, disk }, core, translations] = await Promise.all([
     loadBoot(args),
     loadCore(),
     loadTranslations(),
@@ -45,7 +45,8 @@ export async function run(words: readonly string[], observer?: Observer): Promis
   if (args.lockstep) return lockstep(args, { boot, memory: args.memory ?? memory, core });
   observer?.boots(boot);
   const disks: FileDisk[] = [];
-  const overlay = args.overlay && (await openOverlay(args.overlay));
+  const root = args.overlay ?? (disk === undefined ? undefined : {});
+  const overlay = root && (await openOverlay({ ...root, image: root.image ?? disk }));
   try {
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
     const shares = args.share === undefined ? [] : [await shareOf(args.share)];
@@ -111,7 +112,14 @@ async function lockstep(
   return end.code;
 }
 
-async function loadBoot(args: RunArguments): Promise<{ boot: BootConfig; memory: number }> {
+interface LoadedBoot {
+  readonly boot: BootConfig;
+  readonly memory: number;
+  /** Manifest of the root disk. */
+  readonly disk?: string | undefined;
+}
+
+async function loadBoot(args: RunArguments): Promise<LoadedBoot> {
   if (args.elf !== undefined) {
     const elf = await readInput(args.elf, 'The ELF file');
     parseElf(elf, [], `The ELF file ${args.elf}`);
@@ -120,10 +128,11 @@ async function loadBoot(args: RunArguments): Promise<{ boot: BootConfig; memory:
   const firmware =
     args.firmware === undefined ? undefined : await readInput(args.firmware, 'The firmware');
   if (firmware) checkFirmware(firmware, args.firmware ?? '');
-  const { memory, ...kernel } = await loadKernel(args);
+  const { memory, disk, ...kernel } = await loadKernel(args);
   return {
     boot: firmware ? { kind: 'firmware', firmware, ...kernel } : { kind: 'linux', ...kernel },
     memory,
+    disk,
   };
 }
 
@@ -137,9 +146,9 @@ async function loadKernel(args: RunArguments) {
     // Once more when the boot is planned, where no file has a name.
     parseLinuxImage(kernel, `The kernel ${args.kernel}`);
     const append = [args.append ?? DEFAULT_APPEND, ...exec].join(' ');
-    return { kernel, initrd, append, memory: DEFAULT_MEMORY };
+    return { kernel, initrd, append, memory: DEFAULT_MEMORY, disk: undefined };
   }
-  const { manifest, kernel, initrd } = await loadTemplate(args.template ?? DEFAULT_TEMPLATE);
+  const { manifest, kernel, initrd, disk } = await loadTemplate(args.template ?? DEFAULT_TEMPLATE);
   if (args.memory !== undefined && args.memory < manifest.memory.minimum) {
     throw new UserError(
       `The template ${manifest.name} needs ${Math.ceil(manifest.memory.minimum / MIB)} MB of ` +
@@ -147,7 +156,7 @@ async function loadKernel(args: RunArguments) {
     );
   }
   const append = [manifest.append, args.append ?? '', ...exec].filter(Boolean).join(' ');
-  return { kernel, initrd, append, memory: manifest.memory.default };
+  return { kernel, initrd, append, memory: manifest.memory.default, disk };
 }
 
 /** The end of a session, or of its time. */

@@ -37,10 +37,11 @@ export class ImageStore {
 
   constructor(private readonly folder: URL) {}
 
-  /** The templates that there are. */
+  /** The templates that the page can boot: not yet those whose root is a disk. */
   async templates(): Promise<Template[]> {
     const url = new URL('index.json', this.folder);
-    return (await this.described(url, parseCatalogue)).templates;
+    const { templates } = await this.described(url, parseCatalogue);
+    return templates.filter(({ disk }) => !disk);
   }
 
   async manifest(template: Template): Promise<Manifest> {

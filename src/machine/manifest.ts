@@ -27,7 +27,16 @@ const ImageFileSchema = v.object({ ...FileSchema.entries, gz: v.optional(FileSch
 export const CatalogueSchema = v.object({
   format: v.literal(1),
   templates: v.pipe(
-    v.array(v.object({ name: Name, title: Line, description: Line, manifest: RelativePath })),
+    v.array(
+      v.object({
+        name: Name,
+        title: Line,
+        description: Line,
+        manifest: RelativePath,
+        /** Its root is a disk. */
+        disk: v.optional(v.boolean()),
+      }),
+    ),
     v.maxLength(100),
   ),
 });
@@ -40,6 +49,8 @@ export const ManifestSchema = v.pipe(
     description: Line,
     kernel: ImageFileSchema,
     initrd: v.optional(ImageFileSchema),
+    /** The root disk's own manifest; its chunks lie below the same folder. */
+    disk: v.optional(ImageFileSchema),
     append: v.pipe(v.string(), v.maxLength(2048), v.regex(/^[\x20-\x7e]*$/, 'has odd characters')),
     memory: v.object({ default: Bytes, minimum: Bytes }),
     /** Debian packages that the image was made from, with their versions. */

@@ -11,8 +11,11 @@ import { Plain, which } from './shell.mjs';
 /**
  * @typedef {object} Entry
  * @property {string} path without a leading "./"
- * @property {'file' | 'folder' | 'link' | 'other'} type
+ * @property {'file' | 'folder' | 'link' | 'hard' | 'other'} type `hard`: a further name of a file
  * @property {number} mode
+ * @property {number} uid
+ * @property {number} gid
+ * @property {number} time of the last change, in seconds
  * @property {string} target of a link
  * @property {Buffer} data
  */
@@ -25,6 +28,11 @@ import { Plain, which } from './shell.mjs';
  */
 export async function readDeb(file, wanted) {
   return filesOf(file, '--fsys-tarfile', 'data.tar', wanted);
+}
+
+/** What the package manager keeps of a package: control, scripts, lists. @param {string} file */
+export async function readControlFiles(file) {
+  return filesOf(file, '--ctrl-tarfile', 'control.tar', (path) => path !== '');
 }
 
 /** The fields of a package's control file. @param {string} file @returns {Promise<Record<string, string>>} */
@@ -212,9 +220,10 @@ export async function* readTar(stream, wanted) {
     }
     if (size > MAX_FILE) throw damaged(`has a file of ${size} bytes`);
     const data = await whole();
-    const type = { 0: 'file', '\0': 'file', 5: 'folder', 2: 'link' }[kind] ?? 'other';
+    const type = { 0: 'file', '\0': 'file', 1: 'hard', 5: 'folder', 2: 'link' }[kind] ?? 'other';
     const mode = octal(text(100, 8)) & 0o7777;
-    yield { path, type: /** @type {Entry['type']} */ (type), mode, target, data };
+    const [uid, gid, time] = [octal(text(108, 8)), octal(text(116, 8)), octal(text(136, 12))];
+    yield { path, type: /** @type {Entry['type']} */ (type), mode, uid, gid, time, target, data };
   }
   await source.drain();
 }

@@ -174,15 +174,16 @@ async function openApt(folder, architecture, names, log) {
     );
   }
   const keys = await trustedKeys(folder, byHand);
-  for (const part of ['lists/partial', 'cache/archives/partial', 'archives']) {
+  for (const part of ['lists/partial', 'cache/archives/partial', 'archives', 'empty']) {
     mkdirSync(join(folder, part), { recursive: true });
   }
   writeFileSync(join(folder, 'status'), '');
   const configuration = join(folder, 'apt.conf');
   writeFileSync(configuration, privateConfiguration(folder, architecture));
   const env = { ...process.env, APT_CONFIG: configuration, LC_ALL: 'C.UTF-8' };
-  /** @param {string} tool @param {string[]} args */
-  const apt = (tool, args) => capture(tool, args, { env, cwd: join(folder, 'archives') });
+  /** @param {string} tool @param {string[]} args @param {string} [place] below the folder */
+  const apt = (tool, args, place = 'empty') =>
+    capture(tool, args, { env, cwd: join(folder, place) });
 
   let words = '';
   const attempts = mirrors().flatMap((mirror) => [
@@ -358,7 +359,8 @@ function resolve(apt, names, { closure = false, follow }) {
     named = [...stdout.toString().matchAll(/^'[^']*' ([^_\s]+)_\S+ \d+/gm)].map(([, n = '']) => n);
     words = lastWords(stderr);
   }
-  // Only `download` tells the SHA-256 of each.
+  // Only `download` tells the SHA-256 of each; it leaves out files that are in the current folder,
+  // so this runs where there are none.
   const { ok, stdout, stderr } =
     named.length > 0
       ? apt('apt-get', ['download', '--print-uris', '-qq', ...named])
@@ -388,7 +390,7 @@ function dependencyNames(field) {
 }
 
 /**
- * @param {(tool: string, args: string[]) => ReturnType<typeof capture>} apt
+ * @param {(tool: string, args: string[], place?: string) => ReturnType<typeof capture>} apt
  * @param {string} folder
  * @param {Wanted[]} wanted
  * @returns {Promise<Package[]>}
@@ -409,7 +411,7 @@ async function download(apt, folder, wanted) {
       if (!whole) missing.push(`${entry.name}=${entry.version}`);
     }
     if (missing.length === 0) return packages;
-    const { stderr } = apt('apt-get', ['download', '-qq', ...missing]);
+    const { stderr } = apt('apt-get', ['download', '-qq', ...missing], 'archives');
     words = lastWords(stderr);
   }
   throw new Plain(

@@ -2,7 +2,15 @@
  * What must be there before the page can be served or tested, each made only when missing or stale:
  * npm packages, guest images, the CPU core, translations made ahead of time, the built site. Node alone until the packages are there.
  */
-import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildImages } from '../../guests/build.mjs';
@@ -72,17 +80,8 @@ function siteKey() {
       'build/translations.stamp',
     ].map((name) => join(root, name)),
     ...filesUnder(join(root, 'tools'), (file) => /vite[^/]*\.mjs$|lib\/setup\.mjs$/.test(file)),
-    ...pageImages(),
-  ].filter((file) => existsSync(file) && !file.endsWith('.gz')); // manifests hold the digests
+  ].filter((file) => existsSync(file));
   return fingerprint(root, page);
-}
-
-/** The files of guest images that the page asks for: compressed ones and manifests. */
-function pageImages() {
-  return filesUnder(
-    join(root, 'images'),
-    (file) => /\.(json|gz)$/.test(file) && !file.includes('/.'),
-  );
 }
 
 /** The built site in dist/, images included, so that any static host can serve the folder. */
@@ -91,20 +90,39 @@ export async function ensureSite() {
   mkdirSync(dirname(stamp), { recursive: true });
   await withLock(join(root, 'build/site.lock'), async () => {
     const key = siteKey();
-    if (isFresh(stamp, key, [join(site, 'index.html'), join(site, 'images/index.json')])) return;
-    console.log('Building the page …');
-    rmSync(stamp, { force: true });
-    const vite = join(root, 'node_modules/vite/bin/vite.js');
-    if (!(await run(process.execPath, [vite, 'build', '--logLevel', 'warn'], { cwd: root }))) {
-      throw new Plain('The page could not be built: see the messages above.');
+    if (!isFresh(stamp, key, [join(site, 'index.html')])) {
+      console.log('Building the page …');
+      rmSync(stamp, { force: true });
+      const vite = join(root, 'node_modules/vite/bin/vite.js');
+      if (!(await run(process.execPath, [vite, 'build', '--logLevel', 'warn'], { cwd: root }))) {
+        throw new Plain('The page could not be built: see the messages above.');
+      }
+      writeFileSync(stamp, key);
     }
-    for (const file of pageImages()) {
-      const target = join(site, file.slice(root.length));
-      mkdirSync(dirname(target), { recursive: true });
-      linkOrCopy(file, target);
-    }
-    writeFileSync(stamp, key);
+    publishImages();
   });
+}
+
+/**
+ * Puts the files of guest images that the page asks for beside it: manifests, what is compressed,
+ * chunks of disks. The list of templates comes last, so that it names nothing that is missing.
+ */
+export function publishImages() {
+  const images = join(root, 'images');
+  const files = filesUnder(images, (file) => /\.(json|gz|zst)$/.test(file) && !file.includes('/.'));
+  const list = join(images, 'index.json');
+  const wanted = [...files.filter((file) => file !== list), list];
+  for (const file of wanted) {
+    const target = join(site, file.slice(root.length));
+    const there = statSync(target, { throwIfNoEntry: false });
+    if (there && there.ino === statSync(file).ino) continue;
+    mkdirSync(dirname(target), { recursive: true });
+    linkOrCopy(file, target);
+  }
+  const known = new Set(wanted.map((file) => join(site, file.slice(root.length))));
+  for (const file of filesUnder(join(site, 'images'))) {
+    if (!known.has(file) && !file.endsWith('/progress.json')) rmSync(file);
+  }
 }
 
 /** @param {string} from @param {string} to */

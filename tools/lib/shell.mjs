@@ -30,12 +30,13 @@ export function which(program) {
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: Buffer | string }} [options]
- * @returns {{ ok: boolean, stdout: Buffer, stderr: string }}
+ * @returns {{ ok: boolean, status: number | null, stdout: Buffer, stderr: string }}
  */
 export function capture(command, args, options = {}) {
   const result = spawnSync(command, args, { ...options, maxBuffer: 1 << 30 });
   return {
     ok: result.status === 0,
+    status: result.status,
     stdout: result.stdout ?? Buffer.alloc(0),
     stderr: result.error ? result.error.message : String(result.stderr ?? ''),
   };

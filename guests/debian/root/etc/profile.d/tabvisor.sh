@@ -1,0 +1,6 @@
+export TERM="${TERM:-xterm-256color}" EDITOR="${EDITOR:-vim}" PAGER=less LANG="${LANG:-C.UTF-8}"
+case $- in
+  *i*)
+    alias ls='ls --color=auto' ll='ls -l' grep='grep --color=auto'
+    ;;
+esac
