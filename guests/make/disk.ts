@@ -3,14 +3,16 @@ import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { chunkPath, type DiskImage } from '../../src/storage/image/manifest.ts';
 import { writeImage } from '../../src/storage/image/write.ts';
@@ -19,6 +21,10 @@ import { imageTools } from './ext4.ts';
 
 /** zstd's level: 19 makes the image a tenth smaller and takes ten times as long. */
 const LEVEL = 9;
+/** Chunks that one start of zstd compresses. */
+const BATCH = 32;
+/** How long a batch that is not full waits for more, in milliseconds. */
+const PAUSE_MS = 100;
 
 /** Stores the chunks of `file` below `folder`; those that are there stay, others are removed. */
 export async function storeDisk(
@@ -28,6 +34,7 @@ export async function storeDisk(
 ): Promise<DiskImage> {
   const tools = await imageTools();
   const { command, args } = tools('usr/bin/zstd');
+  const compressor = new Compressor(command, args);
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
@@ -45,7 +52,7 @@ export async function storeDisk(
           const place = join(folder, chunkPath(sha256));
           return existsSync(place) ? statSync(place).size : undefined;
         },
-        compress: (contents) => compress(command, args, contents),
+        compress: (contents) => compressor.compress(contents),
         async put(sha256, frame) {
           const place = join(folder, chunkPath(sha256));
           mkdirSync(dirname(place), { recursive: true });
@@ -53,33 +60,74 @@ export async function storeDisk(
           renameSync(`${place}.draft`, place);
         },
       },
-      { parallel: availableParallelism() + 1, progress },
+      { parallel: 2 * BATCH, progress },
     );
     removeOthers(folder, image);
     return image;
   } finally {
     await handle.close();
+    compressor.close();
   }
 }
 
-function compress(
-  command: string,
-  args: readonly string[],
-  contents: Uint8Array<ArrayBuffer>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  return new Promise((done, fail) => {
-    const options = ['-q', '-c', `-${LEVEL}`, '--no-check', `--stream-size=${contents.length}`];
-    const child = spawn(command, [...args, ...options], { stdio: ['pipe', 'pipe', 'inherit'] });
-    const parts: Buffer[] = [];
-    child.stdout.on('data', (data: Buffer) => parts.push(data));
-    child.on('error', fail);
-    child.on('close', (code) => {
-      if (code === 0) done(new Uint8Array(Buffer.concat(parts)));
-      else fail(new Plain(`zstd failed (${code}). Is the disk full?`));
+/**
+ * Compresses many chunks with one start of zstd: starting a program takes longer than a chunk does.
+ * Files in between, for zstd makes one frame of each.
+ */
+class Compressor {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'chunks-'));
+  #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #count = 0;
+
+  constructor(
+    private readonly command: string,
+    private readonly args: readonly string[],
+  ) {}
+
+  compress(contents: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    return new Promise((done, fail) => {
+      const file = join(this.#folder, String(this.#count++));
+      writeFileSync(file, contents);
+      this.#waiting.push({ file, done, fail });
+      clearTimeout(this.#timer);
+      if (this.#waiting.length >= BATCH) this.#run();
+      else this.#timer = setTimeout(() => this.#run(), PAUSE_MS);
     });
-    child.stdin.on('error', fail);
-    child.stdin.end(contents);
-  });
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #run(): void {
+    const batch = this.#waiting;
+    this.#waiting = [];
+    const options = ['-q', `-${LEVEL}`, '--no-check', '--rm', ...batch.map(({ file }) => file)];
+    const child = spawn(this.command, [...this.args, ...options], { stdio: 'inherit' });
+    const failed = (why: unknown) => {
+      const error = new Plain(`zstd failed (${why}). Is the disk full?`);
+      for (const { fail } of batch) fail(error);
+    };
+    child.on('error', failed);
+    child.on('close', (code) => {
+      if (code !== 0) {
+        failed(code);
+        return;
+      }
+      for (const { file, done } of batch) {
+        const frame = new Uint8Array(readFileSync(`${file}.zst`));
+        rmSync(`${file}.zst`);
+        done(frame);
+      }
+    });
+  }
+}
+
+interface Waiting {
+  readonly file: string;
+  readonly done: (frame: Uint8Array<ArrayBuffer>) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 function removeOthers(folder: string, image: DiskImage): void {
