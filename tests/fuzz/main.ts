@@ -6,9 +6,10 @@ import { parseArgs } from 'node:util';
 import { Finding, type Fuzzer, fuzz } from './fuzzer.ts';
 import { images } from './images.ts';
 import { instructions } from './instructions.ts';
+import { ninep } from './ninep.ts';
 import { virtio } from './virtio.ts';
 
-const FUZZERS: readonly Fuzzer[] = [virtio, images, instructions];
+const FUZZERS: readonly Fuzzer[] = [virtio, ninep, images, instructions];
 
 const HELP = `npm run fuzz -- [--only NAME] [--seed N] [--count N]
 

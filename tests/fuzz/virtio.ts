@@ -10,6 +10,14 @@ import { ConsoleDevice } from '../../src/machine/devices/virtio/console.ts';
 import { PORT_INPUT_LIMIT } from '../../src/machine/devices/virtio/console-port.ts';
 import { EntropyDevice } from '../../src/machine/devices/virtio/entropy.ts';
 import { MemoryBackend } from '../../src/machine/devices/virtio/memory-backend.ts';
+import { NinePDevice } from '../../src/machine/devices/virtio/nine-p.ts';
+import {
+  ascii,
+  NO_TAG,
+  T,
+  VERSION_L,
+  WireWriter,
+} from '../../src/machine/devices/virtio/nine-p-wire.ts';
 import { RAM_BASE } from '../../src/machine/memory.ts';
 import { type Saved, StateError } from '../../src/machine/state.ts';
 import type { DriverQueue, Offer } from '../../src/machine/testing/mock-driver.ts';
@@ -17,7 +25,10 @@ import { firstDifference } from '../../src/machine/testing/state.ts';
 import { type VirtioRig, virtioRig } from '../../src/machine/testing/virtio-rig.ts';
 import { DESC, FEATURE, REG, STATUS } from '../../src/machine/virtio/constants.ts';
 import type { VirtioDevice } from '../../src/machine/virtio/device.ts';
+import { MemoryFs } from '../../src/storage/ninep/memory-fs.ts';
+import { NinePServer } from '../../src/storage/ninep/server.ts';
 import { Finding, type Fuzzer, type Random } from './fuzzer.ts';
+import { message } from './ninep.ts';
 
 const RAM = 256 * 1024;
 const STEPS = 60;
@@ -179,6 +190,47 @@ function consoleSubject(multiport: boolean): Subject {
   };
 }
 
+const VERSION = new WireWriter(T.VERSION, NO_TAG).u32(8192).string(ascii(VERSION_L)).finish();
+
+/** A shared folder whose server answers when the fuzzer says so, and sometimes is gone. */
+function ninepSubject(): Subject {
+  const server = new NinePServer(new MemoryFs({ limit: 1 << 20 }));
+  const waiting: ((fails: boolean) => void)[] = [];
+  let immediate = false;
+  const device = new NinePDevice({
+    tag: 'shared',
+    request: (message) =>
+      new Promise((resolve, reject) => {
+        const end = (fails: boolean) => {
+          if (fails) reject(new Error('the server is gone'));
+          else resolve(server.request(message));
+        };
+        if (immediate) end(false);
+        else waiting.push(end);
+      }),
+  });
+  return {
+    device,
+    request: (random) => ({
+      out: [random.once(8) ? VERSION.slice() : message(random, random.below(8))],
+      room: [random.once(RARELY) ? random.between(1, 20) : random.between(11, 400)],
+    }),
+    async host(random) {
+      for (const end of waiting.splice(random.below(waiting.length), 1)) end(random.once(12));
+      await turns();
+    },
+    async settle() {
+      immediate = true;
+      for (const end of waiting.splice(0)) end(false);
+      // Other answers may follow these: a session that is played again, for one.
+      while (device.inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+      immediate = false;
+    },
+    bounded: () => (device.inFlight > 128 * STEPS ? `${device.inFlight} requests wait` : undefined),
+  };
+}
+
 const SUBJECTS: readonly (() => Subject)[] = [
   () => entropySubject(),
   () => blockSubject(false, false),
@@ -186,6 +238,7 @@ const SUBJECTS: readonly (() => Subject)[] = [
   () => blockSubject(true, true),
   () => consoleSubject(false),
   () => consoleSubject(true),
+  ninepSubject,
 ];
 
 /** One case: a driver's life with one device. */
@@ -449,6 +502,7 @@ function damage(saved: Saved, random: Random): unknown {
 
 /** A request that any device of this kind answers. */
 function proper(device: VirtioDevice): { out: Uint8Array[]; room: number[] } {
+  if (device instanceof NinePDevice) return { out: [VERSION.slice()], room: [64] };
   if (device instanceof BlockDevice) return { out: [new Uint8Array(16)], room: [512, 1] };
   return device instanceof EntropyDevice
     ? { out: [], room: [8] }
