@@ -95,6 +95,13 @@ describe('arguments of run', () => {
     expect(parse('--exec=-l --append=--x')).toMatchObject({ exec: '-l', append: '--x' });
   });
 
+  it('takes a folder to share, and whether it is only read', () => {
+    expect(parse('--share a').share).toEqual({ folder: 'a', readOnly: false });
+    expect(parse('--share a:b:ro').share).toEqual({ folder: 'a:b', readOnly: true });
+    expect(() => parse('--share=:ro')).toThrow('--share needs a folder. Write it as in');
+    expect(() => parse('--share a --lockstep')).toThrow('--lockstep and --share exclude');
+  });
+
   it('takes a comma in the name of a disk', () => {
     expect(parse('--disk a,b.img').disks).toEqual([{ file: 'a,b.img', readOnly: false }]);
   });
