@@ -19,11 +19,12 @@ await main(async () => {
 });
 
 /**
- * Makes the template debian while the page is served already. The page reads how far it is in
- * images/progress.json, which is gone when nothing is being made.
+ * Makes the template debian while the page is served already, when TABVISOR_DEBIAN is set: the page
+ * cannot boot templates with disks yet, and making one keeps a processor busy for half an hour. How
+ * far it is stands in images/progress.json, which is gone when nothing is being made.
  */
 function makeDebian() {
-  if (process.env.TABVISOR_NO_DEBIAN) return;
+  if (!process.env.TABVISOR_DEBIAN) return;
   const progress = join(site, 'images/progress.json');
   rmSync(progress, { force: true });
   const args = ['guests/build.mjs', 'make', '--progress', progress, 'guests/debian/recipe.json'];
