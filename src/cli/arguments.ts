@@ -34,6 +34,10 @@ export interface RunArguments {
   readonly overlay?: OverlayArgument | undefined;
   readonly share?: ShareArgument | undefined;
   readonly exec?: string;
+  /** A file that gets the machine once the command of `exec` has ended. */
+  readonly save?: string;
+  /** A file to go on from. */
+  readonly snapshot?: string;
   readonly timeoutSeconds?: number;
   readonly tier?: Tier;
   /** Both tiers beside each other. */
@@ -56,6 +60,8 @@ const options = {
   overlay: { type: 'string' },
   share: { type: 'string' },
   exec: { type: 'string' },
+  save: { type: 'string' },
+  snapshot: { type: 'string' },
   timeout: { type: 'string' },
   tier: { type: 'string' },
   lockstep: { type: 'boolean' },
@@ -83,6 +89,8 @@ const examples: Partial<Record<OptionName, string>> = {
   overlay: 'my-disk',
   share: 'folder',
   exec: '"uname -a"',
+  save: 'booted.tabvm',
+  snapshot: 'booted.tabvm',
   timeout: '60',
   tier: 'both',
   without: 'tail-calls',
@@ -103,6 +111,14 @@ const conflicts: readonly (readonly [string, string])[] = [
   ['append', 'elf'],
   ['firmware', 'elf'],
   ['exec', 'elf'],
+  ...['template', 'kernel', 'elf', 'firmware', 'append', 'memory', 'disk', 'image', 'overlay'].map(
+    (name): [string, string] => ['snapshot', name],
+  ),
+  ['snapshot', 'share'],
+  ['snapshot', 'lockstep'],
+  ['save', 'lockstep'],
+  ['save', 'share'],
+  ['save', 'firmware'],
   ['lockstep', 'trace'],
   ['lockstep', 'disk'],
   ['lockstep', 'image'],
@@ -128,6 +144,9 @@ export function parseRunArguments(
   if (values.initrd !== undefined && values.kernel === undefined) {
     throw new UserError('--initrd needs --kernel. Give the kernel that the initrd belongs to.');
   }
+  if (values.save !== undefined && values.exec === undefined) {
+    throw new UserError('--save needs --exec. Give the command after which the machine is saved.');
+  }
   if (values.lockstep && values.tier === 'interpreter') {
     throw new UserError(
       '--lockstep compares the interpreter with another tier. Give "translator" or "both".',
@@ -140,7 +159,17 @@ export function parseRunArguments(
     throw new UserError(`A machine takes ${DISKS_MAX} disks; ${count} were given.`);
   }
   return {
-    ...pick(values, ['template', 'kernel', 'initrd', 'append', 'elf', 'firmware', 'exec']),
+    ...pick(values, [
+      'template',
+      'kernel',
+      'initrd',
+      'append',
+      'elf',
+      'firmware',
+      'exec',
+      'save',
+      'snapshot',
+    ]),
     memory: values.memory === undefined ? undefined : parseMemory(values.memory),
     disks,
     overlay,

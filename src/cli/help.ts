@@ -7,6 +7,7 @@ Runs RISC-V guests in this terminal, on the machine that also runs in a browser 
 Commands:
   run         boot a guest, a kernel, firmware or a bare-metal program
   profile     run a guest, then show where it spent its instructions
+  snapshot    show, check or compare machines that were saved
   templates   list the guests that can be started by name
   disasm      disassemble RISC-V code
 
@@ -23,6 +24,8 @@ What to boot (the template "micro" unless one of these is given):
   --append STR        the kernel's command line; with a template, added to its own
   --elf FILE          a bare-metal ELF program, started in machine mode; the exit code is what it
                       writes to tohost
+  --snapshot FILE     go on from a machine that --save has written; what it writes to its disks is
+                      gone at the end
   --firmware FILE     firmware such as OpenSBI's fw_dynamic.bin, started in machine mode, which
                       then starts the kernel
 
@@ -46,6 +49,7 @@ The machine:
 What to do:
   --exec CMD          run CMD in the guest's shell instead: prints exactly what it prints, passes
                       stdin to it, and ends with its exit code
+  --save FILE         with --exec: then write the machine as it is to FILE (.tabvm)
   --timeout S         give up after S seconds, with exit code 124
   --stats             print figures as one JSON object on stderr at the end
   --trace             print every instruction, with its address, on stderr (slow)
@@ -83,6 +87,12 @@ interpreter, translated code, or both. Time in which the guest waits is in neith
 
 Symbols are the kernel's own (kallsyms) or those of --elf. Programs in the guest have none that
 are known outside: they show as "user", and modules of the kernel as "kernel".
+`,
+  snapshot: `Usage: tabvisor snapshot info|verify FILE
+       tabvisor snapshot diff FILE FILE
+
+info says what a machine that "run --save" or the page has written is, verify reads and checks all
+of it, diff names what differs between two: exit code 0 when nothing does, 1 otherwise.
 `,
   templates: `Usage: tabvisor templates
 

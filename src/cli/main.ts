@@ -9,6 +9,7 @@ import { help } from './help.ts';
 import { profile } from './profile.ts';
 import { version } from './repository.ts';
 import { run } from './run.ts';
+import { snapshot } from './snapshot.ts';
 import { templates } from './templates.ts';
 
 const HELP = ['--help', '-h'];
@@ -24,6 +25,10 @@ async function main(words: readonly string[]): Promise<number> {
     case 'profile':
       if (!wantsHelp) return profile(rest);
       process.stdout.write(help.profile);
+      return ExitCode.Done;
+    case 'snapshot':
+      if (!wantsHelp) return snapshot(rest, (text) => void process.stdout.write(text));
+      process.stdout.write(help.snapshot);
       return ExitCode.Done;
     case 'templates':
       if (rest.length > 0 && !wantsHelp) {
@@ -44,7 +49,7 @@ async function main(words: readonly string[]): Promise<number> {
       return ExitCode.Done;
     case undefined:
       throw new UserError(
-        'Say what to do: run, profile, templates or disasm. See "tabvisor --help".',
+        'Say what to do: run, profile, snapshot, templates or disasm. See "tabvisor --help".',
       );
     default:
       if (!HELP.includes(command)) {

@@ -19,7 +19,22 @@ import { nodeHost } from './node-host.ts';
 import { NodeShare } from './node-share.ts';
 import { openOverlay } from './overlay.ts';
 import { loadCore, loadTemplate, loadTranslations, readInput } from './repository.ts';
-import { type CommandOptions, commandSession, consoleSession, type End } from './session.ts';
+import {
+  type CommandOptions,
+  commandSession,
+  consoleSession,
+  type End,
+  type Session,
+} from './session.ts';
+import {
+  bootOf,
+  disksOf,
+  type OpenTabvm,
+  openTabvm,
+  type SaveOptions,
+  saveTabvm,
+  unusable,
+} from './tabvm.ts';
 import { traceLine } from './trace.ts';
 
 const DEFAULT_TEMPLATE = 'micro';
@@ -37,8 +52,25 @@ export interface Observer extends CommandOptions {
 
 export async function run(words: readonly string[], observer?: Observer): Promise<number> {
   const args = parseRunArguments(words);
+  const opened = args.snapshot === undefined ? undefined : await openTabvm(args.snapshot);
+  try {
+    return await runFrom(args, opened, observer);
+  } catch (error) {
+    throw args.snapshot === undefined ? error : unusable(args.snapshot, error);
+  } finally {
+    await opened?.close();
+  }
+}
+
+async function runFrom(
+  args: RunArguments,
+  opened: OpenTabvm | undefined,
+  observer: Observer | undefined,
+): Promise<number> {
   const [{ boot, memory, disk }, core, translations] = await Promise.all([
-    loadBoot(args),
+    opened
+      ? bootOf(opened).then((boot) => ({ boot, memory: opened.setup.memory, disk: undefined }))
+      : loadBoot(args),
     loadCore(),
     loadTranslations(),
   ]);
@@ -47,11 +79,15 @@ export async function run(words: readonly string[], observer?: Observer): Promis
   const disks: FileDisk[] = [];
   const root = args.overlay ?? (disk === undefined ? undefined : {});
   const overlay = root && (await openOverlay({ ...root, image: root.image ?? disk }));
+  const held = opened && (await disksOf(opened));
   try {
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
     const shares = args.share === undefined ? [] : [await shareOf(args.share)];
     const session =
-      args.exec === undefined ? consoleSession() : commandSession(args.exec, observer);
+      args.exec === undefined
+        ? consoleSession(opened?.setup.ports)
+        : commandSession(args.exec, observer);
+    const ownDisks = held ? held.disks : overlay ? [overlay.disk, ...disks] : disks;
     const { columns, rows } = process.stdout;
     const machine = Machine.create(
       {
@@ -59,7 +95,7 @@ export async function run(words: readonly string[], observer?: Observer): Promis
         boot,
         core,
         shared: false,
-        disks: overlay ? [overlay.disk, ...disks] : disks,
+        disks: ownDisks,
         shares,
         ports: session.ports,
         tier: args.tier,
@@ -71,7 +107,12 @@ export async function run(words: readonly string[], observer?: Observer): Promis
       },
       nodeHost([process.stdout, process.stderr]),
     );
+    if (opened) await machine.restore(opened.source);
     const end = await withTimeout(session.run(machine), args.timeoutSeconds);
+    if (args.save !== undefined) {
+      const template = opened ? opened.file.head.template : templateOf(args);
+      await save(machine, session, { path: args.save, boot, template, disks: ownDisks });
+    }
     const stats = machine.stats();
     observer?.ended();
     machine.destroy();
@@ -79,8 +120,21 @@ export async function run(words: readonly string[], observer?: Observer): Promis
     if (args.stats) process.stderr.write(`${JSON.stringify(stats)}\n`);
     return end.code;
   } finally {
-    await Promise.all([overlay?.close(), ...disks.map((disk) => disk.close())]);
+    await Promise.all([held?.close(), overlay?.close(), ...disks.map((disk) => disk.close())]);
   }
+}
+
+/** The machine in a file, after its command. */
+async function save(machine: Machine, session: Session, options: SaveOptions): Promise<void> {
+  if (machine.state.kind === 'running') await session.ready?.();
+  if (machine.state.kind !== 'running') {
+    throw new UserError('The guest ended with its command: there is no machine to save.');
+  }
+  await saveTabvm(machine, options);
+}
+
+function templateOf({ template, kernel, elf }: RunArguments): string {
+  return template ?? (kernel === undefined && elf === undefined ? DEFAULT_TEMPLATE : '');
 }
 
 /** The folder that the guest sees as /mnt/shared. */

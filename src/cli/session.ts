@@ -21,14 +21,16 @@ export interface End {
 export interface Session {
   /** Further ports that the machine needs. */
   readonly ports: readonly ConsolePortOptions[];
-  /** Starts the machine; resolves when it has ended, or when nothing more is wanted of it. */
+  /** After a command has ended: resolves when the guest could take another, or takes its time. */
+  ready?(): Promise<void>;
+  /** Starts the machine, or resumes one that was restored; resolves when it has ended, or when nothing more is wanted of it. */
   run(machine: Machine): Promise<End>;
 }
 
-/** The guest's console on this terminal. */
-export function consoleSession(): Session {
+/** The guest's console on this terminal. `ports`: names of further ports that nobody here serves. */
+export function consoleSession(ports: readonly string[] = []): Session {
   return {
-    ports: [],
+    ports: ports.map((name) => ({ name, onOutput: () => {} })),
     run: (machine) =>
       new Promise((resolve) => {
         const finish = (end: End) => {
@@ -48,9 +50,15 @@ export function consoleSession(): Session {
           data: (data) => (tty ? keys.feed(data) : pour(machine, data)),
           resize: ({ columns, rows }) => machine.resize(columns, rows),
         });
-        machine.start();
+        begin(machine);
       }),
   };
+}
+
+/** Starts a machine, or lets one that was restored go on. */
+function begin(machine: Machine): void {
+  if (machine.state.kind === 'paused') machine.resume();
+  else machine.start();
 }
 
 /** Time until a guest that has much unread input is offered more, in milliseconds. */
@@ -76,6 +84,8 @@ export interface CommandOptions {
 
 /** Time that a guest has to power off after it closed the port for the exit code, in milliseconds. */
 const FAREWELL_MS = 2000;
+/** Time that a guest has after a command to wait for the next one, in milliseconds. */
+const READY_MS = 5000;
 
 /** One command in the guest. */
 export function commandSession(
@@ -85,6 +95,10 @@ export function commandSession(
   let finish: (end: End) => void = () => {};
   const input: Uint8Array[] = [];
   let ended = false;
+  let becomeReady = () => {};
+  const ready = new Promise<void>((resolve) => {
+    becomeReady = resolve;
+  });
   const feed = () => {
     for (let [chunk] = input; chunk; [chunk] = input) {
       const taken = command.write(chunk);
@@ -102,6 +116,7 @@ export function commandSession(
     onStdout: (data) => output.write(data),
     onStderr: (data) => process.stderr.write(data),
     onFetched: onStart,
+    onReady: () => becomeReady(),
     onExit: (code) => finish({ code }),
     onFailure: (message) => {
       // A guest that is being powered off closes its ports first: then that is the end.
@@ -119,6 +134,14 @@ export function commandSession(
   };
   return {
     ports: command.ports,
+    async ready() {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, READY_MS);
+      });
+      await Promise.race([ready, late]);
+      clearTimeout(timer);
+    },
     run: (machine) =>
       new Promise((resolve) => {
         finish = (end) => {
@@ -129,7 +152,13 @@ export function commandSession(
         // A command that powers the guest off races with its own end: both ends are 0.
         onEnd(machine, finish);
         process.stdin.on('data', onData).on('end', onInputEnd).on('error', onInputEnd);
-        machine.start();
+        const restored = machine.state.kind === 'paused';
+        begin(machine);
+        if (restored && !command.resume()) {
+          const message =
+            'The guest of the snapshot takes no command: it was busy when it was saved.';
+          finish({ code: ExitCode.Failed, message });
+        }
       }),
   };
 }

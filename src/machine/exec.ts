@@ -21,6 +21,8 @@ export interface GuestCommandEvents {
   onFailure(reason: string): void;
   /** The guest has fetched the command, and is about to run it. */
   onFetched?(): void;
+  /** After the end: the guest could take another command. */
+  onReady?(): void;
   /** There is room for standard input: again after `write` took less than it was given. */
   onStdinSpace(): void;
 }
@@ -50,7 +52,16 @@ export class GuestCommand {
         open: true,
         onOutput: () => {},
         onGuestOpen: (open) => {
-          if (!open) return;
+          if (!open) {
+            // What the host closed to end the command: the guest may open it for the next one.
+            if (this.#fetched) this.#cmd?.open();
+            return;
+          }
+          if (this.#done) {
+            this.#stdin?.open();
+            events.onReady?.();
+            return;
+          }
           // The guest fetches the command once in a boot.
           if (this.#fetched) this.#fail('The guest rebooted before the command ended.');
           this.#fetched = true;
@@ -89,6 +100,16 @@ export class GuestCommand {
   }
 
   #cmd: ConsolePort | undefined;
+
+  /** The machine was restored: gives the command to a guest that waits for one; false: none does. */
+  resume(): boolean {
+    if (!this.#cmd?.guestOpen) return false;
+    this.#fetched = true;
+    this.#stdin?.open();
+    this.#sendCommand();
+    this.#events.onFetched?.();
+    return true;
+  }
 
   /**
    * Gives standard input; returns how many bytes were taken: 0 until the guest listens. Room that
