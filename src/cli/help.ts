@@ -10,6 +10,7 @@ Commands:
   snapshot    show, check or compare machines that were saved
   templates   list the guests that can be started by name
   disasm      disassemble RISC-V code
+  disk        copy the disk of an overlay out to a raw image, or a raw image in
 
 "tabvisor COMMAND --help" says more about each; "tabvisor --version" prints the version.
 `,
@@ -97,6 +98,13 @@ of it, diff names what differs between two: exit code 0 when nothing does, 1 oth
   templates: `Usage: tabvisor templates
 
 Lists the guests that "tabvisor run --template NAME" can start.
+`,
+  disk: `Usage: tabvisor disk export FOLDER FILE [--image MANIFEST]
+       tabvisor disk import FILE FOLDER
+
+Copies the disk that "tabvisor run --overlay FOLDER" writes to out to FILE, a raw image with holes
+where there are zeroes; --image names the image that the overlay was made with. Or makes a new
+overlay FOLDER of the raw image FILE.
 `,
   disasm: `Usage: tabvisor disasm FILE|HEX...
 

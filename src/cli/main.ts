@@ -4,6 +4,7 @@
  */
 import { messageOf, UserError } from '../machine/errors.ts';
 import { disasm } from './disasm.ts';
+import { disk } from './disk.ts';
 import { ExitCode } from './exit.ts';
 import { help } from './help.ts';
 import { profile } from './profile.ts';
@@ -36,6 +37,10 @@ async function main(words: readonly string[]): Promise<number> {
       }
       process.stdout.write(wantsHelp ? help.templates : await templates());
       return ExitCode.Done;
+    case 'disk':
+      if (wantsHelp) process.stdout.write(help.disk);
+      else await disk(rest);
+      return ExitCode.Done;
     case 'disasm':
       if (wantsHelp) process.stdout.write(help.disasm);
       else await disasm(rest, process.stdout);
@@ -49,7 +54,7 @@ async function main(words: readonly string[]): Promise<number> {
       return ExitCode.Done;
     case undefined:
       throw new UserError(
-        'Say what to do: run, profile, snapshot, templates or disasm. See "tabvisor --help".',
+        'Say what to do: run, profile, snapshot, disk, templates or disasm. See "tabvisor --help".',
       );
     default:
       if (!HELP.includes(command)) {

@@ -31,6 +31,8 @@ export interface OverlayArgument {
   readonly overlay?: string | undefined;
   /** Bytes of a disk without an image, when it is made. */
   readonly size?: number | undefined;
+  /** True: the disk must be there; false: it must not. */
+  readonly existing?: boolean;
 }
 
 export interface OpenedOverlay {
@@ -87,6 +89,12 @@ async function diskIn(
   image: DiskChain['image'],
 ): Promise<string> {
   const [record] = await store.list();
+  if (argument.existing === true && record === undefined) {
+    throw new UserError(`There is no disk in ${argument.overlay}.`);
+  }
+  if (argument.existing === false && record !== undefined) {
+    throw new UserError(`There is a disk in ${argument.overlay} already. Give another folder.`);
+  }
   if (record === undefined) {
     const size = Math.max(argument.size ?? 0, imageSize ?? 0) || DEFAULT_SIZE;
     const made = await store.create({

@@ -10,24 +10,28 @@ import { OpfsFolder } from './opfs-folder.ts';
 const LOCK = 'tabvisor-storage';
 const FOLDER = 'tabvisor';
 
+/** A page that was just closed or reloaded gives its lock back within this time, in milliseconds. */
+const LOCK_WAIT_MS = 3000;
+
 /** Takes the storage for this tab until the tab ends. */
 async function lock(): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    navigator.locks
-      .request(LOCK, { ifAvailable: true }, (held) => {
-        if (held === null) {
-          reject(
-            new StorageError(
-              'busy',
-              'Tabvisor is open in another tab, which has the disks and snapshots. Close that tab, then reload this one.',
-            ),
-          );
-          return undefined;
-        }
+    const held = navigator.locks.request(
+      LOCK,
+      { signal: AbortSignal.timeout(LOCK_WAIT_MS) },
+      () => {
         resolve();
         return new Promise(() => {});
-      })
-      .catch(reject);
+      },
+    );
+    held.catch(() =>
+      reject(
+        new StorageError(
+          'busy',
+          'Tabvisor is open in another tab, which has the disks and snapshots. Close that tab, then reload this one.',
+        ),
+      ),
+    );
   });
 }
 
