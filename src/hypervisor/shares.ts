@@ -4,25 +4,18 @@
  * message is checked, requests under way are bounded, and the server of 9P reads them strictly. The
  * files outlive power-offs; they are the page's, not the worker's.
  */
-import type { MaybePromise, ShareFileSystem } from '../storage/ninep/file-system.ts';
+import type { ShareFileSystem } from '../storage/ninep/file-system.ts';
 import { type SharedFile, ShareFiles } from '../storage/ninep/files.ts';
 import { HandleFs } from '../storage/ninep/handle-fs.ts';
 import { MemoryFs, type MemoryFsOptions } from '../storage/ninep/memory-fs.ts';
 import { FrozenMemory, thaw } from '../storage/ninep/memory-image.ts';
-import { NinePServer } from '../storage/ninep/server.ts';
-import { SHARE_IN_FLIGHT, type ShareAnswer, ShareMessageSchema } from '../worker/share-protocol.ts';
-import { listenChecked, type Violation } from './guard.ts';
+import type { Violation } from './guard.ts';
+import type { Session, ShareEvents } from './share-session.ts';
 
-/** A guest that lists thousands of files sends a few thousand. */
-const MESSAGES_PER_SECOND = 20_000;
 /** Changes are told at most this often, in milliseconds. */
 const CHANGE_MS = 200;
 /** Snapshots that are under way or were just taken, whose contents wait to be fetched. */
 const FROZEN_MAX = 8;
-
-interface Session {
-  dispose(): void;
-}
 
 export class SharedFolder {
   /** `memory`, or the name of the folder of the person's disk. */
@@ -147,50 +140,29 @@ export class SharedFolder {
 /** A file system of any kind, its nodes out of sight. */
 interface Serving {
   files(changed: () => void): ShareFiles<unknown>;
-  serve(
-    port: MessagePort,
-    violation: Violation,
-    events: { changed(): void; freeze(token: string): MaybePromise<void> },
-  ): Session;
+  serve(port: MessagePort, violation: Violation, events: ShareEvents): Session;
 }
 
 function servingOf<N>(fs: ShareFileSystem<N>): Serving {
   return {
     files: (changed) => new ShareFiles<N>(fs, changed) as ShareFiles<unknown>,
     serve(port, violation, events) {
-      const server = new NinePServer(fs, { onChange: events.changed, onFreeze: events.freeze });
-      let inFlight = 0;
-      let open = true;
-      const end = () => {
-        open = false;
-        port.onmessage = null;
-        port.close();
-        void server.dispose();
-      };
-      const refuse: Violation = (what) => {
-        end();
-        violation(what);
-      };
-      listenChecked(
-        port,
-        ShareMessageSchema,
-        (message) => {
-          if (!open) return;
-          if (message.type === 'freeze') {
-            server.freeze(message.token);
-            return;
-          }
-          if (++inFlight > SHARE_IN_FLIGHT) return refuse('it asked too much of its shared folder');
-          void server.request(message.message).then((answer) => {
-            inFlight--;
-            const reply: ShareAnswer = { id: message.id, answer };
-            if (open) port.postMessage(reply, [answer.buffer]);
-          });
+      let ended = false;
+      let session: Session | undefined;
+      // Fetched when the first VM starts: what its worker asks meanwhile waits in the port.
+      import('./share-session.ts').then(
+        ({ serveShare }) => {
+          if (!ended) session = serveShare(fs, port, violation, events);
         },
-        refuse,
-        { perSecond: MESSAGES_PER_SECOND },
+        () => violation('the program of shared folders could not be loaded'),
       );
-      return { dispose: end };
+      return {
+        dispose() {
+          ended = true;
+          if (session) session.dispose();
+          else port.close();
+        },
+      };
     },
   };
 }
