@@ -2,6 +2,9 @@
 import { expect, test } from '@playwright/test';
 import { boot, expectOutput, shownState, typeLine } from './support/page.ts';
 
+/** The guest mounts the folder a moment after its prompt. */
+const MOUNTED = 'until grep -q /mnt/shared /proc/mounts; do sleep 0.2; done';
+
 test('files that are dropped on a console are in /mnt/shared, and stay over a power-off', async ({
   page,
 }) => {
@@ -14,7 +17,7 @@ test('files that are dropped on a console are in /mnt/shared, and stay over a po
   });
   await page.locator('.terminal-host').dispatchEvent('drop', { dataTransfer: files });
   await expectOutput(page, /big\.bin is in \/mnt\/shared/);
-  await typeLine(page, 'cd /mnt/shared; cat letter.txt; echo; md5sum <big.bin');
+  await typeLine(page, `${MOUNTED}; cd /mnt/shared; cat letter.txt; echo; md5sum <big.bin`);
   await expectOutput(page, /^Dear guest$/m);
   await expectOutput(page, /^1dc9719247f1c59ffa4bd1bc78da7dd7/m);
   await typeLine(page, 'clear; echo kept >answer; cd /; ls /mnt/shared');
@@ -25,6 +28,6 @@ test('files that are dropped on a console are in /mnt/shared, and stay over a po
   await page.getByRole('button', { name: 'Start', exact: true }).first().click();
   await expect(shownState(page)).toHaveText('Running', { timeout: 300_000 });
   await expectOutput(page, /root@[\w-]+:~# *$/);
-  await typeLine(page, 'clear; cat /mnt/shared/answer');
+  await typeLine(page, `${MOUNTED}; clear; cat /mnt/shared/answer`);
   await expectOutput(page, /^kept$/m);
 });

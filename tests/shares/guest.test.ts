@@ -102,6 +102,8 @@ test('what the host changes while the guest runs is seen', async () => {
     );
   await put('note', 'first\n');
   const guest = await Guest.boot({ shares: [localShare('shared', fs)] });
+  // The guest mounts the folder a moment after its prompt.
+  await guest.shell('until grep -q /mnt/shared /proc/mounts; do sleep 0.1; done');
   expect(await guest.shell('cat /mnt/shared/note')).toBe('first\n');
   await put('note', 'second, and longer\n');
   await put('new', 'dropped\n');
