@@ -8,6 +8,14 @@ import { newId } from '../storage/id.ts';
 import { describeVms } from './boot-address.ts';
 import { ImageStore } from './images.ts';
 import { freeName, freeNames } from './names.ts';
+import type { Library } from './snapshots/library.ts';
+import type {
+  BackupPolicy,
+  CloneRequest,
+  CopyOptions,
+  ExportStream,
+  SnapshotsState,
+} from './snapshots/types.ts';
 import type { DiskRequest } from './storage/api.ts';
 import { Storage } from './storage/client.ts';
 import { isLive, isPending, Vm, type VmView } from './vm.ts';
@@ -41,9 +49,15 @@ export class Fleet {
   readonly images: ImageStore;
   /** Disks, snapshots and documents of this browser. */
   readonly storage = new Storage();
+  /** Snapshots of this browser's storage, once `openStorage` has found it. */
+  readonly snapshots: StoreApi<SnapshotsState> = createStore<SnapshotsState>(() => ({
+    storage: { kind: 'closed' },
+    list: [],
+  }));
   private readonly workers: Workers;
   private readonly vms = new Map<string, Vm>();
   private nextId = 1;
+  private loading: Promise<Library> | undefined;
   private publishing: ReturnType<typeof setTimeout> | undefined;
   private stale = false;
 
@@ -92,6 +106,59 @@ export class Fleet {
     this.vms.get(id)?.dispose();
     this.vms.delete(id);
     this.publish('now');
+  }
+
+  /** Opens the storage, if it is not yet: its snapshots and kept VMs appear in the stores. */
+  async openStorage(): Promise<void> {
+    await (await this.library()).open();
+  }
+
+  /** New VMs that go on from a snapshot, or from where a running VM is; returns their ids. */
+  async clone(request: CloneRequest): Promise<string[]> {
+    return (await this.library()).clone(request);
+  }
+
+  async removeSnapshot(id: string): Promise<void> {
+    await (await this.library()).removeSnapshot(id);
+  }
+
+  async renameSnapshot(id: string, name: string, note?: string): Promise<void> {
+    await (await this.library()).renameSnapshot(id, name, note);
+  }
+
+  /** Reads all of a snapshot; rejects with a sentence when any of it is damaged. */
+  async verifySnapshot(id: string, options: CopyOptions = {}): Promise<void> {
+    await (await this.library()).verifySnapshot(id, options);
+  }
+
+  /** Backups of a VM from now on; undefined ends them. */
+  async setBackups(vm: string, policy: BackupPolicy | undefined): Promise<void> {
+    await (await this.library()).setBackups(vm, policy);
+  }
+
+  /** A .tabvm file of a snapshot, or of a VM as it is now. */
+  async exportVm(from: string, options: CopyOptions = {}): Promise<ExportStream> {
+    return (await this.library()).exportVm(from, options);
+  }
+
+  /** A VM of a .tabvm file, which is off; a start goes on from where it was. Returns its id. */
+  async importVm(file: File, options: CopyOptions = {}): Promise<string> {
+    return (await this.library()).importVm(file, options);
+  }
+
+  /** The raw image of a disk that no VM uses. */
+  async exportDisk(id: string, options: CopyOptions = {}): Promise<ExportStream> {
+    return (await this.library()).exportDisk(id, options);
+  }
+
+  /** A persistent disk of a raw image; returns its id. */
+  async importDisk(file: File, options: CopyOptions = {}): Promise<string> {
+    return (await this.library()).importDisk(file, options);
+  }
+
+  private library(): Promise<Library> {
+    this.loading ??= import('./snapshots/library.ts').then(({ Library }) => new Library());
+    return this.loading;
   }
 
   /** Whether closing the page would lose something. */

@@ -15,6 +15,12 @@ import type { Isolation } from './frame.ts';
 import { withHostName } from './host-name.ts';
 import type { ImageStore } from './images.ts';
 import { SharedFolder } from './shares.ts';
+import type {
+  BackupPolicy,
+  RestoreChoice,
+  SnapshotReport,
+  SnapshotRequest,
+} from './snapshots/types.ts';
 import type { DiskRequest } from './storage/api.ts';
 import type { Storage } from './storage/client.ts';
 import type { Workers } from './workers.ts';
@@ -56,6 +62,15 @@ export interface VmView {
   readonly isolation: Isolation | undefined;
   /** Title that the guest set for its terminal. */
   readonly title: string;
+  /** What storage knows it by, and its snapshots name it by; undefined: it is not kept. */
+  readonly keptId: string | undefined;
+  /** Id of the snapshot that it was taken to or restored from last. */
+  readonly current: string | undefined;
+  readonly backups: BackupPolicy | undefined;
+  /** A snapshot of it is under way. */
+  readonly saving: boolean;
+  /** It was cut off, by the end of its tab or of its worker: the snapshot that it can go on from. */
+  readonly recovery: string | undefined;
 }
 
 export interface VmSpecification {
@@ -137,6 +152,11 @@ export class Vm {
       silent: false,
       isolation: undefined,
       title: '',
+      keptId: undefined,
+      current: undefined,
+      backups: undefined,
+      saving: false,
+      recovery: undefined,
     };
   }
 
@@ -290,6 +310,16 @@ export class Vm {
       await connection.powerOff().catch(() => {});
     }
     this.end('off', 'Powered off.');
+  }
+
+  /** Takes a snapshot of the VM while it runs; from then on it is kept. */
+  async takeSnapshot(_request: SnapshotRequest): Promise<SnapshotReport> {
+    throw new Error('This page cannot keep VMs yet.');
+  }
+
+  /** Becomes what a snapshot holds, its disks too, and goes on from there. */
+  async restore(_snapshot: string, _choice: RestoreChoice = {}): Promise<void> {
+    throw new Error('This page cannot keep VMs yet.');
   }
 
   input(data: Uint8Array): void {
