@@ -4,6 +4,7 @@
  */
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Template } from '../machine/manifest.ts';
+import { EventLog } from '../resources/event-log.ts';
 import { newId } from '../storage/id.ts';
 import { describeVms } from './boot-address.ts';
 import { ImageStore } from './images.ts';
@@ -19,6 +20,7 @@ import type {
 import type { DiskRequest } from './storage/api.ts';
 import { Storage } from './storage/client.ts';
 import { isLive, isPending, Vm, type VmView } from './vm.ts';
+import { changeEvents } from './vm-events.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
 import { Workers } from './workers.ts';
 
@@ -54,6 +56,8 @@ export class Fleet {
     storage: { kind: 'closed' },
     list: [],
   }));
+  /** What happened to the VMs and to the whole. */
+  readonly events = new EventLog(() => Date.now());
   private readonly workers: Workers;
   private readonly vms = new Map<string, Vm>();
   private nextId = 1;
@@ -88,9 +92,14 @@ export class Fleet {
           run: request.run,
         },
         { images: this.images, workers: this.workers, storage: this.storage },
-        () => this.publish('soon'),
+        (view, before) => {
+          for (const event of changeEvents(before, view)) this.events.add(event);
+          this.publish('soon');
+        },
       );
       this.vms.set(id, vm);
+      const { title } = request.template;
+      this.events.add({ vm: id, name, kind: 'created', text: `Created from “${title}”.` });
       ids.push(id);
     }
     this.publish('now');
@@ -103,8 +112,11 @@ export class Fleet {
   }
 
   delete(id: string): void {
-    this.vms.get(id)?.dispose();
+    const vm = this.vms.get(id);
+    if (vm === undefined) return;
+    vm.dispose();
     this.vms.delete(id);
+    this.events.add({ vm: id, name: vm.view.name, kind: 'deleted', text: 'Deleted.' });
     this.publish('now');
   }
 

@@ -128,7 +128,7 @@ export class Vm {
     id: string,
     readonly specification: VmSpecification,
     private readonly surroundings: VmSurroundings,
-    private readonly changed: (view: VmView) => void,
+    private readonly changed: (view: VmView, before: VmView) => void,
   ) {
     this.console = new ConsoleStream((bytes) =>
       this.connection?.send({ type: 'acknowledge', bytes }),
@@ -461,8 +461,9 @@ export class Vm {
   }
 
   private update(change: Partial<VmView>): void {
-    this.view = { ...this.view, ...change };
-    this.changed(this.view);
+    const before = this.view;
+    this.view = { ...before, ...change };
+    this.changed(this.view, before);
   }
 }
 
