@@ -5,9 +5,11 @@
 import * as Comlink from 'comlink';
 import {
   type BootConfig,
+  type CaptureReport,
   type PackedImage,
   type PageMessage,
   ReplySchema,
+  type RestoreConfig,
   type VmApi,
   type WorkerMessage,
   WorkerMessageSchema,
@@ -125,6 +127,7 @@ export class Connection {
     if (config.initrd !== undefined) transfer.push(config.initrd.bytes);
     const { disks = [], shares = [] } = config;
     for (const { port } of [...disks, ...shares]) transfer.push(port);
+    if (config.from) transfer.push(config.from.source);
     return this.timed(this.api.boot(Comlink.transfer(config, transfer)), BOOT_TIMEOUT_MS);
   }
 
@@ -145,6 +148,22 @@ export class Connection {
     return this.timed(this.api.powerOff(), 1000);
   }
 
+  /** Takes as long as the storage does; ends when the worker does. */
+  capture(port: MessagePort): Promise<CaptureReport> {
+    return this.timed(this.api.capture(Comlink.transfer(port, [port])), Number.POSITIVE_INFINITY);
+  }
+
+  restore(config: RestoreConfig): Promise<void> {
+    const transfer = [
+      config.source,
+      ...[...config.disks, ...config.shares].map(({ port }) => port),
+    ];
+    return this.timed(
+      this.api.restore(Comlink.transfer(config, transfer)),
+      Number.POSITIVE_INFINITY,
+    );
+  }
+
   send(message: PageMessage): void {
     if (!this.closed) this.stream.postMessage(message);
   }
@@ -157,20 +176,23 @@ export class Connection {
     this.enclosure.dispose();
   }
 
-  private async timed(command: Promise<void>, limit = COMMAND_TIMEOUT_MS): Promise<void> {
+  /** A limit that is not finite: only the end of the worker ends it. */
+  private async timed<T>(command: Promise<T>, limit = COMMAND_TIMEOUT_MS): Promise<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let lost: ((error: WorkerLost) => void) | undefined;
     const failure = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error('The VM does not answer. Power it off to end it.')),
-        limit,
-      );
+      if (Number.isFinite(limit)) {
+        timer = setTimeout(
+          () => reject(new Error('The VM does not answer. Power it off to end it.')),
+          limit,
+        );
+      }
       lost = reject;
       this.losses.add(reject);
       if (this.reason !== undefined) reject(new WorkerLost(this.reason));
     });
     try {
-      await Promise.race([command, failure]);
+      return await Promise.race([command, failure]);
     } finally {
       clearTimeout(timer);
       if (lost) this.losses.delete(lost);

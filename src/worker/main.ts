@@ -6,6 +6,8 @@ import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { Machine } from '../machine/machine.ts';
 import { PortDisk } from './port-disk.ts';
 import { PortShare } from './port-share.ts';
+import { PortSink } from './port-sink.ts';
+import { PortSource } from './port-source.ts';
 import { unpack } from './unpack.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
@@ -14,6 +16,8 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     unpack(config.kernel),
     config.initrd && unpack(config.initrd),
   ]);
+  const disks = (config.disks ?? []).map((disk) => new PortDisk(disk));
+  const shares = (config.shares ?? []).map(({ tag, port }) => new PortShare(tag, port));
   const machine = Machine.create(
     {
       memory: config.memory,
@@ -23,11 +27,8 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
         ...(initrd === undefined ? {} : { initrd }),
         append: config.append,
       },
-      disks: [
-        ...(config.disks ?? []).map((disk) => new PortDisk(disk)),
-        ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)]),
-      ],
-      shares: (config.shares ?? []).map(({ tag, port }) => new PortShare(tag, port)),
+      disks: [...disks, ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)])],
+      shares,
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,
@@ -41,6 +42,22 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     resume: () => machine.resume(),
     reset: () => machine.reset(),
     powerOff: () => machine.powerOff(),
+    capture: (port) => machine.capture(new PortSink(port)),
+    async restore({ source, generation, name }, backends) {
+      const opened = await PortSource.open(source);
+      try {
+        // Nothing of the machine runs from here on, nor does what stands behind it answer.
+        if (machine.state.kind === 'running') machine.pause();
+        for (const [i, disk] of (backends?.disks ?? []).entries()) disks[i]?.replace(disk);
+        for (const { tag, port } of backends?.shares ?? []) {
+          shares.find((share) => share.tag === tag)?.replace(port);
+        }
+        await machine.restore(opened, { generation, name });
+      } finally {
+        opened.close();
+      }
+      machine.resume();
+    },
     get state() {
       return machine.state;
     },

@@ -34,7 +34,7 @@ export class PortDisk implements BlockBackend {
   readonly size: number;
   readonly readOnly: boolean;
   readonly id: string;
-  readonly #port: MessagePort;
+  #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
   #queue: Outgoing[] = [];
   #posting = false;
@@ -47,7 +47,26 @@ export class PortDisk implements BlockBackend {
     this.id = id;
     this.size = size;
     this.readOnly = readOnly;
-    port.onmessage = (event: MessageEvent<readonly DiskAnswer[]>) => {
+    this.#listen();
+  }
+
+  /**
+   * The same disk as it was in a snapshot, on another port. What is under way is dropped: it belongs
+   * to a machine that is about to become another one.
+   */
+  replace({ port, size }: PortDiskConfig): void {
+    if (size !== this.size) throw new Error('The disk of the snapshot has another size.');
+    this.#port.close();
+    this.#waiting.clear();
+    this.#queue = [];
+    this.#inFlight = 0;
+    this.#bytesInFlight = 0;
+    this.#port = port;
+    this.#listen();
+  }
+
+  #listen(): void {
+    this.#port.onmessage = (event: MessageEvent<readonly DiskAnswer[]>) => {
       for (const answer of event.data) this.#answered(answer);
       this.#post();
     };

@@ -7,14 +7,26 @@ import type { ShareAnswer, ShareMessage } from './share-protocol.ts';
 
 export class PortShare implements ShareBackend {
   readonly tag: string;
-  readonly #port: MessagePort;
+  #port: MessagePort;
   readonly #waiting = new Map<number, (answer: Uint8Array) => void>();
   #nextId = 0;
 
   constructor(tag: string, port: MessagePort) {
     this.tag = tag;
     this.#port = port;
-    port.onmessage = ({ data }: MessageEvent<ShareAnswer>) => {
+    this.#listen();
+  }
+
+  /** Another session of the folder, for a machine that is about to become another one. */
+  replace(port: MessagePort): void {
+    this.#port.close();
+    this.#waiting.clear();
+    this.#port = port;
+    this.#listen();
+  }
+
+  #listen(): void {
+    this.#port.onmessage = ({ data }: MessageEvent<ShareAnswer>) => {
       this.#waiting.get(data.id)?.(data.answer);
       this.#waiting.delete(data.id);
     };

@@ -68,12 +68,21 @@ export type PageMessage =
   | { type: 'acknowledge'; bytes: number }
   | { type: 'resize'; columns: number; rows: number };
 
-/** What comlink may carry from a worker: nothing, or an error's text. */
+/** What a capture cost. */
+const CaptureReportSchema = v.strictObject({
+  /** Milliseconds in which the guest stood still. */
+  pause_ms: Count,
+  pages: Count,
+  total_ms: Count,
+});
+export type CaptureReport = v.InferOutput<typeof CaptureReportSchema>;
+
+/** What comlink may carry from a worker: nothing, what a capture cost, or an error's text. */
 export const ReplySchema = v.variant('type', [
   v.object({
     id: v.pipe(v.string(), v.maxLength(128)),
     type: v.literal('RAW'),
-    value: v.optional(v.undefined()),
+    value: v.optional(v.union([v.undefined(), CaptureReportSchema])),
   }),
   v.object({
     id: v.pipe(v.string(), v.maxLength(128)),
@@ -109,13 +118,30 @@ export interface BootConfig {
   disks?: readonly PortDiskConfig[];
   /** Shared folders: each on a port of its own, with the tag by which the guest mounts it. */
   shares?: { tag: string; port: MessagePort }[];
+  /** Where to go on from instead of booting. */
+  from?: RestoreOrigin;
   /** Whether the core that `prepare` was given is the build for shared memory. */
   shared: boolean;
   columns: number;
   rows: number;
 }
 
-/** The commands of one VM. Each resolves with nothing when it is done, or rejects with a sentence. */
+/** A snapshot, over a port, and who goes on from it. */
+export interface RestoreOrigin {
+  source: MessagePort;
+  /** `new`: the guest is told that another one may go on from there too, and its host name. */
+  generation: 'same' | 'new';
+  name: string;
+}
+
+/** A machine that is there becomes what a snapshot holds: what stands behind its devices is new. */
+export interface RestoreConfig extends RestoreOrigin {
+  /** As many as at `boot`, in that order. */
+  disks: readonly PortDiskConfig[];
+  shares: readonly { tag: string; port: MessagePort }[];
+}
+
+/** The commands of one VM. Each resolves when it is done, or rejects with a sentence. */
 export interface VmApi {
   /** Compiles the CPU core from its module's bytes, before `boot`, while images are still coming. */
   prepare(core: ArrayBuffer): Promise<void>;
@@ -126,6 +152,10 @@ export interface VmApi {
   resume(): Promise<void>;
   reset(): Promise<void>;
   powerOff(): Promise<void>;
+  /** Sends all of the machine over a port to the broker of storage, while it runs. */
+  capture(port: MessagePort): Promise<CaptureReport>;
+  /** Replaces the machine's state; it runs then. */
+  restore(config: RestoreConfig): Promise<void>;
 }
 
 /** The first message a worker gets: the two ports that it will ever talk to. */

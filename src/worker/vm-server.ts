@@ -9,12 +9,15 @@ import { type WorkerHost, workerHost } from './host.ts';
 import { OutputStream } from './output-stream.ts';
 import {
   type BootConfig,
+  type CaptureReport,
   type ConsoleSource,
   FIGURES_INTERVAL_MS,
   type Figures,
   type GuestState,
   type PackedImage,
   type PageMessage,
+  type RestoreConfig,
+  type RestoreOrigin,
   TEXT_LIMIT,
   type VmApi,
   type VmPorts,
@@ -29,6 +32,12 @@ export interface ServedMachine {
   resume(): void | Promise<void>;
   reset(): void | Promise<void>;
   powerOff(): void | Promise<void>;
+  capture(port: MessagePort): Promise<CaptureReport>;
+  /** Goes on from a snapshot; what stands behind the devices is replaced before, if it is given. */
+  restore(
+    origin: RestoreOrigin,
+    backends?: Omit<RestoreConfig, keyof RestoreOrigin>,
+  ): Promise<void>;
   readonly state: GuestState;
   onState(listener: (state: GuestState) => void): unknown;
   onConsole(listener: (data: Uint8Array, source: ConsoleSource) => void): unknown;
@@ -94,6 +103,8 @@ class VmServer implements VmApi {
       resume: () => this.resume(),
       reset: () => this.reset(),
       powerOff: () => this.powerOff(),
+      capture: (port) => this.capture(port),
+      restore: (config) => this.restore(config),
     };
     Comlink.expose(api, ports.control);
   }
@@ -116,7 +127,8 @@ class VmServer implements VmApi {
     machine.onState((state) => this.report(state));
     machine.resize(config.columns, config.rows);
     this.reportFigures(machine, host);
-    machine.start();
+    if (config.from) await machine.restore(config.from);
+    else machine.start();
   }
 
   async pause(): Promise<void> {
@@ -133,6 +145,15 @@ class VmServer implements VmApi {
 
   async powerOff(): Promise<void> {
     await this.running().powerOff();
+  }
+
+  async capture(port: MessagePort): Promise<CaptureReport> {
+    const { pause_ms, pages, total_ms } = await this.running().capture(port);
+    return { pause_ms, pages, total_ms };
+  }
+
+  async restore(config: RestoreConfig): Promise<void> {
+    await this.running().restore(config, config);
   }
 
   private running(): ServedMachine {

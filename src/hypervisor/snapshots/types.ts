@@ -7,7 +7,7 @@
 import * as v from 'valibot';
 import { IdSchema } from '../../storage/disk/disk-store.ts';
 import type { SnapshotRecord } from '../../storage/snapshots/record.ts';
-import type { CopyProgress } from '../storage/client.ts';
+import type { CopyProgress } from '../storage/api.ts';
 
 const Count = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(most));
 const Text = (length: number) => v.pipe(v.string(), v.maxLength(length));

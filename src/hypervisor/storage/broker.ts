@@ -3,15 +3,26 @@
  * StorageFolder. In the page it runs in the storage worker; tests run it over memory.
  */
 import { Catalog } from '../../storage/catalog.ts';
-import { DiskStore } from '../../storage/disk/disk-store.ts';
+import { type DiskChain, DiskStore } from '../../storage/disk/disk-store.ts';
 import type { OverlayDisk } from '../../storage/disk/overlay-disk.ts';
 import { StorageError, type StorageFolder } from '../../storage/files.ts';
 import { isZero } from '../../storage/hash.ts';
 import { stateCodec } from '../../storage/snapshots/codec.ts';
+import type { SnapshotRecord } from '../../storage/snapshots/record.ts';
 import { SnapshotStore } from '../../storage/snapshots/snapshot-store.ts';
-import type { DiskListing, DiskRequest, StorageApi } from './api.ts';
+import type {
+  CaptureCallbacks,
+  CaptureRequest,
+  CopyProgress,
+  DiskListing,
+  DiskRequest,
+  StorageApi,
+} from './api.ts';
+import { CaptureService } from './capture-service.ts';
 import { DiskService } from './disk-service.ts';
 import { ImageLibrary } from './image-library.ts';
+import { SourceService } from './source-service.ts';
+import { type ExportRequest, type ImportRequest, Transfers } from './transfers.ts';
 
 const DEFAULT_SIZE = 1024 ** 3;
 /** Bytes of one piece of an import or export. */
@@ -23,12 +34,15 @@ export class Broker implements StorageApi {
   readonly #services = new Map<string, Promise<DiskService>>();
   /** Disks that are open for an import or export. */
   readonly #copying = new Map<string, Promise<OverlayDisk>>();
+  /** Captures under way, by the ids that their snapshots will have. */
+  readonly #captures = new Map<string, CaptureService>();
 
   private constructor(
     private readonly store: DiskStore,
     private readonly shots: SnapshotStore,
     private readonly images: ImageLibrary,
     private readonly catalog: Catalog,
+    private readonly transfers: Transfers,
     private readonly estimate: () => Promise<{ usage?: number; quota?: number }>,
   ) {}
 
@@ -43,7 +57,8 @@ export class Broker implements StorageApi {
     // Scratch disks of a page that is gone, and what a crash left half done.
     for (const { id, kind } of await store.list()) if (kind === 'scratch') await store.remove(id);
     await shots.collect();
-    return new Broker(store, shots, images, catalog, estimate);
+    const transfers = new Transfers(await folder.folder('programs'), store, shots);
+    return new Broker(store, shots, images, catalog, transfers, estimate);
   }
 
   async disks(): Promise<readonly DiskListing[]> {
@@ -157,8 +172,114 @@ export class Broker implements StorageApi {
     return this.shots.remove(id);
   }
 
-  verifySnapshot(id: string): Promise<void> {
-    return this.shots.verify(id);
+  verifySnapshot(id: string, progress: CopyProgress): Promise<void> {
+    return this.shots.verify(id, progress);
+  }
+
+  async capture(
+    request: CaptureRequest,
+    port: MessagePort,
+    callbacks: CaptureCallbacks,
+  ): Promise<SnapshotRecord> {
+    const { id, disks, memory, ...meta } = request;
+    const base = meta.parent === undefined ? undefined : await this.#tokenOf(meta.parent);
+    const sink = this.shots.sink(
+      {
+        ...meta,
+        time: Date.now(),
+        disks: (token) => Promise.all(disks.map((disk) => this.#frozen(disk, token))),
+        share: async (token) => {
+          const share = await callbacks.share(token);
+          return share === null ? undefined : new Uint8Array(share);
+        },
+      },
+      id,
+    );
+    const service = new CaptureService(sink, port, { memory, base }, callbacks);
+    this.#captures.set(id, service);
+    try {
+      await service.done;
+    } finally {
+      this.#captures.delete(id);
+    }
+    return this.shots.record(id);
+  }
+
+  async cancelCapture(id: string, reason: string): Promise<void> {
+    this.#captures.get(id)?.cancel(reason);
+  }
+
+  async placeDisks(
+    snapshot: string,
+    disks: readonly Pick<DiskRequest, 'id' | 'kind'>[],
+  ): Promise<void> {
+    const { disks: chains, name } = await this.shots.record(snapshot);
+    if (chains.length !== disks.length) {
+      throw new StorageError(
+        'failed',
+        `The snapshot "${name}" is of a VM with ${chains.length} disks, not with ${disks.length}.`,
+      );
+    }
+    for (const [i, { id, kind }] of disks.entries()) await this.store.place(id, kind, chains[i]!);
+  }
+
+  async openSnapshot(
+    id: string,
+    port: MessagePort,
+    violation: (what: string) => void,
+  ): Promise<ArrayBuffer | null> {
+    const source = await this.shots.source(id);
+    try {
+      const share = await this.shots.share(id);
+      new SourceService(source, port, { violation, closed: () => void source.close() });
+      return share?.buffer ?? null;
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  }
+
+  openExport(request: ExportRequest) {
+    return this.transfers.openExport(request);
+  }
+
+  readExport(number: number) {
+    return this.transfers.readExport(number);
+  }
+
+  closeExport(number: number) {
+    return this.transfers.closeExport(number);
+  }
+
+  importFile(file: Blob, request: ImportRequest, progress: CopyProgress) {
+    return this.transfers.importFile(file, request, progress);
+  }
+
+  async cancelImport(snapshot: string): Promise<void> {
+    this.transfers.cancelImport(snapshot);
+  }
+
+  readProgram(sha256: string): Promise<ArrayBuffer> {
+    return this.transfers.readProgram(sha256);
+  }
+
+  retainPrograms(named: readonly string[]): Promise<void> {
+    return this.transfers.retainPrograms(named);
+  }
+
+  /** A VM's disk as it was frozen. */
+  async #frozen(id: string, token: string): Promise<DiskChain> {
+    const service = await this.#services.get(id);
+    const disk = this.store.opened(id);
+    if (!service || !disk) throw new StorageError('failed', 'A disk of the VM is not open.');
+    await service.frozen(token);
+    const layers = [...(await disk.frozen(token))];
+    const { size, image } = await this.store.record(id);
+    return { size, layers, ...(image === undefined ? {} : { image }) };
+  }
+
+  async #tokenOf(snapshot: string): Promise<string | undefined> {
+    return (await this.shots.list()).find(({ id }) => id === snapshot)?.token;
   }
 
   readDocument(name: string): Promise<unknown> {

@@ -4,13 +4,11 @@
  */
 import * as Comlink from 'comlink';
 import type { PortDiskConfig } from '../../worker/port-disk.ts';
-import type { DiskRequest, StorageApi } from './api.ts';
+import type { CopyProgress, DiskRequest, StorageApi } from './api.ts';
 import type { DiskServiceEvents } from './disk-service.ts';
 
 /** Bytes of one piece of a copy. */
 const PIECE = 1 << 20;
-
-export type CopyProgress = (done: number, total: number) => void;
 
 export class Storage {
   #api: Promise<StorageApi> | undefined;

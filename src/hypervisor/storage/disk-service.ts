@@ -5,6 +5,7 @@
  */
 import * as v from 'valibot';
 import type { BlockBackend } from '../../machine/devices/virtio/block-backend.ts';
+import { StorageError } from '../../storage/files.ts';
 import {
   BYTES_IN_FLIGHT,
   type DiskAnswer,
@@ -20,6 +21,10 @@ export interface DiskServiceEvents {
   violation(what: string): void;
 }
 
+/** Tokens that are remembered. */
+const TOKENS_MAX = 16;
+/** A freeze that waits behind much that the guest writes has come after this time, in milliseconds. */
+const FREEZE_WAIT_MS = 60_000;
 /** A sentence about the same trouble is not told again within this time, in milliseconds. */
 const TROUBLE_PAUSE_MS = 10_000;
 
@@ -31,6 +36,9 @@ export class DiskService {
   /** Answers that go together at the end of the turn. */
   #answers: DiskAnswer[] = [];
   readonly #idle: (() => void)[] = [];
+  /** Tokens under which the worker has frozen the disk, newest last, and who waits for one. */
+  readonly #frozen = new Set<string>();
+  readonly #freezing = new Map<string, () => void>();
 
   constructor(
     private readonly disk: BlockBackend,
@@ -47,6 +55,23 @@ export class DiskService {
     port.onmessageerror = () => this.#refuse('it sent an unreadable message');
   }
 
+  /** Resolves when the worker has frozen the disk under `token`: what was written before is there. */
+  async frozen(token: string): Promise<void> {
+    if (this.#frozen.has(token)) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#freezing.set(token, resolve);
+        timer = setTimeout(() => {
+          reject(new StorageError('failed', 'The disk was not frozen for the snapshot.'));
+        }, FREEZE_WAIT_MS);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#freezing.delete(token);
+    }
+  }
+
   /** Takes nothing more; resolves when all that is under way has ended. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -60,6 +85,12 @@ export class DiskService {
     if (this.#closed) return;
     if (request.kind === 'freeze') {
       this.disk.freeze?.(request.token);
+      this.#frozen.add(request.token);
+      for (const oldest of this.#frozen) {
+        if (this.#frozen.size <= TOKENS_MAX) break;
+        this.#frozen.delete(oldest);
+      }
+      this.#freezing.get(request.token)?.();
       return;
     }
     const bytes = lengthOf(request);

@@ -104,6 +104,23 @@ export class DiskStore {
     return record.output;
   }
 
+  /**
+   * Makes a disk what others froze: the one that is there, which nobody may use, or a new one. What it
+   * was is gone, unless a snapshot names it.
+   */
+  async place(id: string, kind: DiskRecord['kind'], chain: DiskChain): Promise<void> {
+    if (this.#open.has(id)) {
+      throw new StorageError('busy', `The disk ${id.slice(0, 8)} is in use by a running VM.`);
+    }
+    const held = this.hold(chain.layers);
+    try {
+      await this.create({ id, kind, ...chain, image: chain.image });
+    } finally {
+      held.release();
+    }
+    await this.collect();
+  }
+
   async list(): Promise<readonly DiskRecord[]> {
     const records: DiskRecord[] = [];
     for (const name of await this.#records.list()) {

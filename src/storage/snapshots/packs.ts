@@ -140,14 +140,22 @@ export class PackWriter {
   }
 }
 
-/** Reads a page and checks it. */
-export function readPage(file: StorageFile, slot: number, sum: number, into: Uint8Array): void {
-  if (file.read(slot * PAGE, into) < PAGE || checksum(into) !== sum) {
-    throw new StorageError(
-      'damaged',
-      'The snapshot is damaged: a page of its memory is not what was stored.',
-    );
+/** Reads pages that lie beside each other, and checks each. */
+export function readPages(
+  file: StorageFile,
+  slot: number,
+  sums: Uint32Array,
+  into: Uint8Array,
+): void {
+  let whole = file.read(slot * PAGE, into) === into.length;
+  for (let i = 0; whole && i < sums.length; i++) {
+    whole = checksum(into.subarray(i * PAGE, (i + 1) * PAGE)) === sums[i];
   }
+  if (whole) return;
+  throw new StorageError(
+    'damaged',
+    'The snapshot is damaged: a page of its memory is not what was stored.',
+  );
 }
 
 function keyOf(digest: Uint8Array): string {

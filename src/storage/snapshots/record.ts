@@ -39,6 +39,8 @@ export const SnapshotRecordSchema = v.strictObject({
   packs: v.pipe(v.array(IdSchema), v.maxLength(60_000)),
   /** Checksum of its table. */
   table: Natural,
+  /** What the shared folder held, if it is part of the snapshot: bytes, and their checksum. */
+  share: v.optional(v.strictObject({ size: Natural, sum: Natural })),
 });
 export type SnapshotRecord = v.InferOutput<typeof SnapshotRecordSchema>;
 
@@ -53,6 +55,8 @@ export interface SnapshotMeta {
   readonly time?: number;
   /** The disks as they were frozen under the token; asked when all pages have come. */
   readonly disks?: (token: string) => Promise<readonly SnapshotRecord['disks'][number][]>;
+  /** What the shared folder held then; asked when all pages have come. */
+  readonly share?: (token: string) => Promise<Uint8Array | undefined>;
 }
 
 /** Bytes of a machine's state, and back. Decoding checks what it reads. */

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { PageRun, SnapshotSource } from '../../machine/snapshot/snapshot.ts';
+import type { PageRun } from '../../machine/snapshot/snapshot.ts';
 import { DiskStore } from '../disk/disk-store.ts';
 import { StorageError } from '../files.ts';
 import { MemoryFolder } from '../testing/memory-folder.ts';
 import type { SnapshotMeta, StateCodec } from './record.ts';
-import { SnapshotStore } from './snapshot-store.ts';
+import { type OpenSnapshot, SnapshotStore } from './snapshot-store.ts';
 
 const PAGE = 4096;
 const PAGES = 50;
@@ -54,9 +54,10 @@ async function take(runs: PageRun[], more: Partial<SnapshotMeta> & { base?: stri
   return (await store.list()).find((record) => record.token === mine)!;
 }
 
-async function restored(source: SnapshotSource): Promise<Uint8Array> {
+async function restored(source: OpenSnapshot): Promise<Uint8Array> {
   const bytes = new Uint8Array(PAGES * PAGE);
   for await (const run of source.pages()) bytes.set(run.bytes, run.first * PAGE);
+  await source.close();
   return bytes;
 }
 

@@ -15,7 +15,7 @@ import type { DiskStore } from '../disk/disk-store.ts';
 import { StorageError, type StorageFile, type StorageFolder } from '../files.ts';
 import { checksum, isZero } from '../hash.ts';
 import { newId } from '../id.ts';
-import { Packs, type PackWriter, readPage } from './packs.ts';
+import { Packs, type PackWriter, readPages } from './packs.ts';
 import {
   PAGE,
   PAGES_MAX,
@@ -29,11 +29,18 @@ import { PageTable, readTable, writeTable } from './table.ts';
 /** Pages in one run at most when a snapshot is read. */
 const RUN = 64;
 
+/** A snapshot that is being read: nothing of it is removed until it is closed. */
+export interface OpenSnapshot extends SnapshotSource {
+  close(): Promise<void>;
+}
+
 export class SnapshotStore {
   readonly #records: Catalog;
   readonly #packs: Packs;
   /** Captures under way: their packs are not to be removed. */
   readonly #writing = new Set<string>();
+  /** Packs of snapshots that are being read. */
+  readonly #reading = new Set<readonly string[]>();
 
   private constructor(
     records: StorageFolder,
@@ -103,6 +110,7 @@ export class SnapshotStore {
       // What was written in vain could come back as a record of pages that are gone.
       await this.#records.remove(id);
       await this.tables.remove(id);
+      await this.tables.remove(shareOf(id));
       await this.collect();
     };
     const numberOf = (pack: string): number => {
@@ -178,6 +186,7 @@ export class SnapshotStore {
             } finally {
               file.close();
             }
+            const share = await this.#writeShare(id, await meta.share?.(image.token));
             const record: SnapshotRecord = {
               format: 1,
               id,
@@ -193,6 +202,7 @@ export class SnapshotStore {
               disks,
               packs,
               table: sum,
+              ...(share === undefined ? {} : { share }),
               ...(meta.parent === undefined ? {} : { parent: meta.parent }),
             };
             await this.#records.write(id, v.parse(SnapshotRecordSchema, record));
@@ -211,20 +221,54 @@ export class SnapshotStore {
     };
   }
 
-  /** Gives one snapshot to restore. A page that is damaged is an error where it is read. */
-  async source(id: string): Promise<SnapshotSource> {
+  /**
+   * Gives one snapshot to restore. A page that is damaged is an error where it is read. Close it when
+   * no page is wanted any more.
+   */
+  async source(id: string): Promise<OpenSnapshot> {
     const record = await this.record(id);
+    const { packs } = record;
+    this.#reading.add(packs);
+    const close = async () => {
+      if (this.#reading.delete(packs) && !(await this.#has(id))) await this.collect();
+    };
+    try {
+      return await this.#open(record, close);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  async #open(record: SnapshotRecord, close: () => Promise<void>): Promise<OpenSnapshot> {
     const { state, table } = await this.#table(record);
     const files = new Map<number, StorageFile>();
     for (const [i, pack] of record.packs.entries()) {
       files.set(i + 1, await this.#packs.reader(pack));
     }
-    const read = (page: number, into: Uint8Array) => {
-      const file = files.get(table.pack[page]!);
-      if (!file) throw new StorageError('damaged', `The snapshot "${record.name}" is damaged.`);
-      readPage(file, table.slot[page]!, table.sum[page]!, into);
+    /** Reads pages none of which is zero; those that lie beside each other in a pack at once. */
+    const read = (first: number, into: Uint8Array) => {
+      const count = into.length / PAGE;
+      for (let from = 0; from < count; ) {
+        const pack = table.pack[first + from]!;
+        const slot = table.slot[first + from]!;
+        let to = from + 1;
+        while (
+          to < count &&
+          table.pack[first + to] === pack &&
+          table.slot[first + to] === slot + (to - from)
+        ) {
+          to++;
+        }
+        const file = files.get(pack);
+        if (!file) throw new StorageError('damaged', `The snapshot "${record.name}" is damaged.`);
+        const sums = table.sum.subarray(first + from, first + to);
+        readPages(file, slot, sums, into.subarray(from * PAGE, to * PAGE));
+        from = to;
+      }
     };
     return {
+      close,
       image: { memory: record.memory, state: this.codec.decode(state), token: record.token },
       async *pages() {
         for (let page = 0; page < table.pages; ) {
@@ -235,7 +279,7 @@ export class SnapshotStore {
             continue;
           }
           const bytes = new Uint8Array(run * PAGE);
-          for (let i = 0; i < run; i++) read(page + i, bytes.subarray(i * PAGE, (i + 1) * PAGE));
+          read(page, bytes);
           yield { first: page, bytes };
           page += run;
         }
@@ -252,11 +296,46 @@ export class SnapshotStore {
     };
   }
 
+  /** What the shared folder held; undefined when it is no part of the snapshot. */
+  async share(id: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { share, name } = await this.record(id);
+    if (share === undefined) return undefined;
+    const file = await this.tables.open(shareOf(id), 'existing');
+    try {
+      const bytes = new Uint8Array(share.size);
+      if (file.read(0, bytes) === share.size && checksum(bytes) === share.sum) return bytes;
+    } finally {
+      file.close();
+    }
+    throw new StorageError('damaged', `The shared folder of the snapshot "${name}" is damaged.`);
+  }
+
+  async #writeShare(id: string, bytes: Uint8Array | undefined) {
+    if (bytes === undefined) return undefined;
+    const file = await this.tables.open(shareOf(id), 'create');
+    try {
+      file.truncate(bytes.length);
+      file.write(0, bytes);
+      file.flush();
+    } finally {
+      file.close();
+    }
+    return { size: bytes.length, sum: checksum(bytes) };
+  }
+
   /** Reads all of a snapshot; throws StorageError when anything of it is damaged. */
-  async verify(id: string): Promise<void> {
+  async verify(id: string, progress?: (done: number, total: number) => void): Promise<void> {
+    const record = await this.record(id);
     const source = await this.source(id);
-    for await (const _ of source.pages());
-    for (const chain of (await this.record(id)).disks) {
+    try {
+      for await (const { first, bytes } of source.pages()) {
+        progress?.(first * PAGE + bytes.length, record.memory);
+      }
+      await this.share(id);
+    } finally {
+      await source.close();
+    }
+    for (const chain of record.disks) {
       const disk = await this.disks.openChain(chain);
       try {
         const bytes = new Uint8Array(PAGE);
@@ -295,17 +374,22 @@ export class SnapshotStore {
     const records = await this.list();
     const ids = new Set([...records.map(({ id }) => id), ...this.#writing]);
     for (const { name } of await this.tables.list()) {
-      if (!ids.has(name)) await this.tables.remove(name);
+      if (!ids.has(name.replace(/\.share$/, ''))) await this.tables.remove(name);
     }
     // A capture may be about to name any pack: then none goes.
     if (this.#writing.size === 0) {
-      await this.#packs.retain(new Set(records.flatMap(({ packs }) => packs)));
+      const reading = [...this.#reading].flat();
+      await this.#packs.retain(new Set([...records.flatMap(({ packs }) => packs), ...reading]));
     }
     await this.disks.collect();
   }
 
   async close(): Promise<void> {
     await this.#packs.close();
+  }
+
+  async #has(id: string): Promise<boolean> {
+    return (await this.#records.read(id)) !== undefined;
   }
 
   async #table(record: SnapshotRecord) {
@@ -333,4 +417,9 @@ export class SnapshotStore {
       await this.#records.write(record.id, { ...record, disks });
     }
   }
+}
+
+/** The file that holds a snapshot's shared folder, beside its table. */
+function shareOf(id: string): string {
+  return `${id}.share`;
 }

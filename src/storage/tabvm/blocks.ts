@@ -13,7 +13,16 @@ export const BLOCK_HEADER = 56;
 export const BLOCK_MAX = 256 << 10;
 
 /** What a block is a part of. Disks are DISK, DISK + 1, … */
-export const Part = { HEAD: 1, STATE: 2, KERNEL: 3, INITRD: 4, RAM: 5, END: 6, DISK: 16 } as const;
+export const Part = {
+  HEAD: 1,
+  STATE: 2,
+  KERNEL: 3,
+  INITRD: 4,
+  RAM: 5,
+  END: 6,
+  SHARE: 7,
+  DISK: 16,
+} as const;
 export const DISKS = 8;
 
 export interface BlockHeader {
@@ -56,7 +65,7 @@ export function decodeHeader(bytes: Uint8Array): BlockHeader {
   };
   const { part, length, stored, offset } = header;
   const known =
-    (part >= Part.HEAD && part <= Part.END) || (part >= Part.DISK && part < Part.DISK + DISKS);
+    (part >= Part.HEAD && part <= Part.SHARE) || (part >= Part.DISK && part < Part.DISK + DISKS);
   const placed = Number.isSafeInteger(offset) && offset >= 0 && !Object.is(offset, -0);
   const sized = length <= BLOCK_MAX && stored <= length && view.getUint32(12, true) === 0;
   if (!known || !placed || !sized || (part === Part.END && offset !== 0)) {

@@ -20,12 +20,13 @@ export interface ReadableDisk {
 export interface TabvmContents {
   readonly head: Omit<
     TabvmHead,
-    'format' | 'memory' | 'token' | 'state' | 'kernel' | 'initrd' | 'disks'
+    'format' | 'memory' | 'token' | 'state' | 'kernel' | 'initrd' | 'share' | 'disks'
   >;
   readonly source: SnapshotSource;
   readonly codec: StateCodec;
   readonly kernel?: Uint8Array | undefined;
   readonly initrd?: Uint8Array | undefined;
+  readonly share?: Uint8Array | undefined;
   readonly disks: readonly ReadableDisk[];
   /** Bytes of RAM and disks that have been looked at, of all. */
   readonly progress?: (done: number, total: number) => void;
@@ -34,7 +35,7 @@ export interface TabvmContents {
 export async function* exportTabvm(
   contents: TabvmContents,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  const { source, kernel, initrd, disks, progress } = contents;
+  const { source, kernel, initrd, share, disks, progress } = contents;
   const { memory, token } = source.image;
   const state = contents.codec.encode(source.image.state);
   const head: TabvmHead = {
@@ -45,6 +46,7 @@ export async function* exportTabvm(
     state: state.length,
     kernel: kernel?.length ?? 0,
     initrd: initrd?.length ?? 0,
+    ...(share === undefined ? {} : { share: share.length }),
     disks: disks.map(({ size }) => ({ size })),
   };
   const total = disks.reduce((sum, { size }) => sum + size, memory);
@@ -62,6 +64,7 @@ export async function* exportTabvm(
     [Part.STATE, state],
     [Part.KERNEL, kernel],
     [Part.INITRD, initrd],
+    [Part.SHARE, share],
   ] as const) {
     for (let at = 0; bytes && at < bytes.length; at += BLOCK_MAX) {
       yield await block(part, at, bytes.slice(at, at + BLOCK_MAX));

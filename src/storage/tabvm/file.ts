@@ -106,6 +106,12 @@ export class TabvmFile {
     return this.head.initrd === 0 ? undefined : this.#whole(Part.INITRD, this.head.initrd);
   }
 
+  /** What the shared folder held; undefined when that is no part of it. */
+  async share(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { share } = this.head;
+    return share === undefined ? undefined : this.#whole(Part.SHARE, share);
+  }
+
   /** A disk in it, to read: as what lies below an overlay, or to copy. */
   disk(index: number): BaseImage {
     const { size } = this.head.disks[index]!;
@@ -137,12 +143,13 @@ export class TabvmFile {
   }
 
   #check(): void {
-    const { memory, disks, state, kernel, initrd } = this.head;
+    const { memory, disks, state, kernel, initrd, share = 0 } = this.head;
     const sizes = new Map<number, number>([
       [Part.HEAD, BLOCK_MAX],
       [Part.STATE, state],
       [Part.KERNEL, kernel],
       [Part.INITRD, initrd],
+      [Part.SHARE, share],
       [Part.RAM, memory],
       ...disks.map(({ size }, i): [number, number] => [Part.DISK + i, size]),
     ]);

@@ -28,6 +28,8 @@ export const TabvmHeadSchema = v.strictObject({
   /** Bytes of each; 0: it is not in the file. */
   kernel: Size,
   initrd: Size,
+  /** Bytes of what the shared folder held, where that is a part of the snapshot. */
+  share: v.optional(v.pipe(Natural, v.maxValue(2 * PART_MAX))),
   disks: v.pipe(
     v.array(
       v.strictObject({

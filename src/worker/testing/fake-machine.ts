@@ -61,6 +61,15 @@ class FakeMachine implements ServedMachine {
     this.become({ kind: 'off', reason: 'Powered off from the page.' });
   }
 
+  async capture() {
+    return { pause_ms: 0, pages: 0, total_ms: 0 };
+  }
+
+  async restore(): Promise<void> {
+    this.become({ kind: 'paused' });
+    this.resume();
+  }
+
   resize(columns: number, rows: number): void {
     this.size = `${columns}x${rows}`;
   }
