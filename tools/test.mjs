@@ -1,12 +1,14 @@
 /**
  * `npm test`: sets up what the tests need, runs all of them and adds up. Node alone until npm's
  * packages are there. Guarantees a last line `N passed, N failed` and a fitting exit code; a step
- * that cannot run counts as one failure and does not keep the others from running.
+ * that cannot run counts as one failure and does not keep the others from running. Steps that keep
+ * one processor busy run beside each other, two at a time, and are printed one after the other.
  * `npm test -- NAME…` runs only the steps with these names.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { checks } from './lib/checks.mjs';
 import { ensurePackages, ensureParts, ensureSite, requireNode, root } from './lib/setup.mjs';
 import { installMissing, Plain } from './lib/shell.mjs';
@@ -16,38 +18,31 @@ const vitest = 'node_modules/vitest/vitest.mjs';
 
 /**
  * @typedef {{ passed: number, failed: number, skipped?: number }} Count
- * @typedef {{ name: string, run: () => Promise<Count> }} Step
+ * @typedef {(text: string | Buffer) => void} Print
+ * @typedef {{ name: string, beside?: true, run: (print: Print) => Promise<Count> }} Step
+ * `beside`: leaves a processor to another step of this kind.
  */
 
 /** @type {Step[]} */
 const steps = [
   ...checks.map(({ name, command }) => ({
     name,
-    run: async () => {
+    run: async (/** @type {Print} */ print) => {
       await ensurePackages();
-      return one(await node(command));
+      return one(await node(command, print));
     },
   })),
   {
     name: 'unit',
-    run: async () => {
+    run: async (print) => {
       await ensureParts();
-      return runVitest('unit');
+      return runVitest('unit', print);
     },
   },
-  ...['interpreter', 'translator', 'lockstep'].map((mode) => ({
-    name: `conformance ${mode}`,
-    run: async () => {
-      await ensureParts();
-      const { code, lastLine } = await nodeWithResult([
-        ...['tools/run-ts.mjs', 'tests/conformance/main.ts', '--mode', mode],
-      ]);
-      return counted(code, lastLine);
-    },
-  })),
   {
     name: 'machine',
-    run: async () => {
+    beside: true,
+    run: async (print) => {
       await installMissing(
         [
           { program: 'mkfs.ext4', package: 'e2fsprogs' },
@@ -57,21 +52,33 @@ const steps = [
         'the tests of whole machines',
       );
       await ensureParts();
-      return runVitest('machine');
+      return runVitest('machine', print);
     },
   },
+  ...['interpreter', 'translator', 'lockstep'].map((mode) => ({
+    name: `conformance ${mode}`,
+    beside: /** @type {const} */ (true),
+    run: async (/** @type {Print} */ print) => {
+      await ensureParts();
+      const { code, lastLine } = await nodeWithResult(
+        ['tools/run-ts.mjs', 'tests/conformance/main.ts', '--mode', mode],
+        print,
+      );
+      return counted(code, lastLine);
+    },
+  })),
   {
     name: 'soak',
-    run: async () => {
+    beside: true,
+    run: async (print) => {
       await ensureParts();
-      return one(
-        await node(['tools/run-ts.mjs', 'tests/soak/main.ts', '--minutes', '1', '--seed', '1']),
-      );
+      const args = ['tools/run-ts.mjs', 'tests/soak/main.ts', '--minutes', '1', '--seed', '1'];
+      return one(await node(args, print));
     },
   },
   {
     name: 'e2e',
-    run: async () => {
+    run: async (print) => {
       if (!process.env.TABVISOR_CHROMIUM) {
         await installMissing(
           [{ program: 'chromium', package: 'chromium' }],
@@ -80,19 +87,20 @@ const steps = [
       }
       await ensureParts();
       await ensureSite();
-      return runPlaywright();
+      return runPlaywright(print);
     },
   },
 ];
 
-/** @param {string} project @returns {Promise<Count>} */
-async function runVitest(project) {
+/** @param {string} project @param {Print} print @returns {Promise<Count>} */
+async function runVitest(project, print) {
   const report = join(reports, `${project}.json`);
   rmSync(report, { force: true });
-  const ok = await node([
+  const args = [
     ...[vitest, 'run', '--project', project, '--passWithNoTests'],
     ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-  ]);
+  ];
+  const ok = await node(args, print);
   const result = readReport(report);
   if (!result) return one(false);
   // A file that cannot be loaded holds no tests that could fail.
@@ -108,11 +116,11 @@ async function runVitest(project) {
   };
 }
 
-/** @returns {Promise<Count>} */
-async function runPlaywright() {
+/** @param {Print} print @returns {Promise<Count>} */
+async function runPlaywright(print) {
   const report = join(reports, 'e2e.json');
   rmSync(report, { force: true });
-  const ok = await node(['node_modules/@playwright/test/cli.js', 'test'], {
+  const ok = await node(['node_modules/@playwright/test/cli.js', 'test'], print, {
     TABVISOR_E2E_REPORT: report,
   });
   const result = readReport(report);
@@ -150,29 +158,31 @@ function readReport(file) {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
 }
 
-/** @param {string[]} args @param {NodeJS.ProcessEnv} [env] */
-async function node(args, env = {}) {
-  return (await nodeWithResult(args, env)).code === 0;
+/** @param {string[]} args @param {Print} print @param {NodeJS.ProcessEnv} [env] */
+async function node(args, print, env = {}) {
+  return (await nodeWithResult(args, print, env)).code === 0;
 }
 
 /**
- * Runs a Node program in the open, and remembers its last line.
+ * Runs a Node program, prints what it says, and remembers its last line.
  * @param {string[]} args
+ * @param {Print} print
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<{ code: number, lastLine: string }>}
  */
-function nodeWithResult(args, env = {}) {
+function nodeWithResult(args, print, env = {}) {
   return new Promise((done) => {
     const child = spawn(process.execPath, args, {
       cwd: root,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     let tail = '';
-    child.stdout?.on('data', (data) => {
-      process.stdout.write(data);
+    child.stdout.on('data', (data) => {
+      print(data);
       tail = (tail + data).slice(-8192);
     });
+    child.stderr.on('data', print);
     child.on('error', () => done({ code: -1, lastLine: '' }));
     child.on('close', (code) =>
       done({ code: code ?? -1, lastLine: tail.trim().split('\n').at(-1) ?? '' }),
@@ -195,23 +205,67 @@ try {
   process.exit(1);
 }
 mkdirSync(reports, { recursive: true });
-/** @type {(Count & { name: string, seconds: number })[]} */
-const table = [];
-for (const { name, run } of steps) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
-  console.log(`\n━━ ${name}`);
+/** @type {Map<string, Count & { seconds: number }>} */
+const results = new Map();
+
+/** @param {Step} step @param {Print} print */
+async function runStep({ name, run }, print) {
+  print(`\n━━ ${name}\n`);
   const start = performance.now();
   /** @type {Count} */
   let count;
   try {
-    count = await run();
+    count = await run(print);
   } catch (error) {
-    console.error(error instanceof Plain ? error.message : error);
+    print(`${error instanceof Plain ? error.message : inspect(error)}\n`);
     count = one(false);
   }
-  table.push({ name, ...count, seconds: (performance.now() - start) / 1000 });
+  results.set(name, { ...count, seconds: (performance.now() - start) / 1000 });
 }
 
+/**
+ * Two at a time, in order. Only one of them prints as it goes; what the other one says comes when
+ * that one is done.
+ * @param {Step[]} beside
+ */
+async function runBeside(beside) {
+  const left = [...beside];
+  /** @type {Step | undefined} */
+  let open;
+  let held = '';
+  const lane = async () => {
+    for (let step = left.shift(); step; step = left.shift()) {
+      const mine = step;
+      let text = '';
+      open ??= mine;
+      await runStep(mine, (data) => {
+        if (open === mine) process.stdout.write(data);
+        else text += data;
+      });
+      if (open !== mine) {
+        held += text;
+        continue;
+      }
+      open = undefined;
+      process.stdout.write(held);
+      held = '';
+    }
+  };
+  await Promise.all([lane(), lane()]);
+  process.stdout.write(held);
+}
+
+const chosen = steps.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const print = (/** @type {string | Buffer} */ data) => void process.stdout.write(data);
+for (const step of chosen) {
+  if (!step.beside) await runStep(step, print);
+  else if (!results.has(step.name)) await runBeside(chosen.filter(({ beside }) => beside));
+}
+
+const table = chosen.map(({ name }) => ({
+  name,
+  ...(results.get(name) ?? { ...one(false), seconds: 0 }),
+}));
 console.log('');
 for (const { name, passed, failed, skipped = 0, seconds } of table) {
   const counts = `${passed} passed${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`;
