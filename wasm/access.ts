@@ -16,6 +16,7 @@ import {
   TLB_WRITE,
 } from './generated/layout';
 import {
+  CAUSE_ABSENT,
   CAUSE_LOAD_MISALIGNED,
   CAUSE_LOAD_PAGE,
   CAUSE_STORE_ACCESS,
@@ -38,7 +39,7 @@ import {
   STORE,
   translateFor,
 } from './mmu';
-import { beforeStore, noteStore, pageFlags } from './pages';
+import { beforeStore, isAbsent, noteStore, pageFlags } from './pages';
 import { pmpAllows, pmpAllowsPage } from './pmp';
 import { fillData, refill, tlbEntry, tlbSet } from './tlb';
 
@@ -69,6 +70,7 @@ function resolve(h: usize, address: u64, size: u32, access: u32): u64 {
   if (!pmpAllows(h, physical, size, access, priv)) return accessFault(h, access, address);
   if (!isRam(h, physical, size)) return physical;
   const ramOffset = <u32>(physical - RAM_BASE);
+  if (isAbsent(h, ramOffset)) return NOWHERE;
   if (access == STORE) beforeStore(h, ramOffset);
   if (pmpAllowsPage(h, physical, access, priv)) {
     if (access == LOAD || pageFlags(ramOffset) == 0) {
@@ -239,6 +241,7 @@ export function resolveBlock(h: usize, address: u64, zero: bool): u64 {
     if (physical == NOWHERE) {
       // Reported as a store; a page that may be stored to but not loaded does not exist.
       const cause = load<u32>(h, FAULT) - 1;
+      if (cause == CAUSE_ABSENT) return NOWHERE;
       fault(h, cause == CAUSE_LOAD_PAGE ? CAUSE_STORE_PAGE : CAUSE_STORE_ACCESS, address);
     }
   }

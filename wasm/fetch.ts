@@ -21,7 +21,7 @@ import {
 import { fetchTlbOf } from './access';
 import { decodeLong, decodeShort } from './generated/decoder';
 import { accessFault, effectivePrivilege, FETCH, isRam, NOWHERE, ramAt, translateFor } from './mmu';
-import { decodePageAt, decodePageOf, dropCode, pageFlags, setPageFlags } from './pages';
+import { decodePageAt, decodePageOf, dropCode, isAbsent, pageFlags, setPageFlags } from './pages';
 import { pmpAllows, pmpAllowsPage } from './pmp';
 import { fillEntry, protectPage, resetTlbs, tlbEntry } from './tlb';
 
@@ -76,6 +76,7 @@ export function fetchPage(h: usize, fetchTlb: usize, pc: u64): usize {
     accessFault(h, FETCH, pc);
     return 0;
   }
+  if (isAbsent(h, <u32>(physical - RAM_BASE))) return 0;
   const long = (load<u16>(ramAt(physical)) & 3) == 3 && (pc & 0xfff) != 0xffe;
   if (!pmpAllows(h, physical, long ? 4 : 2, FETCH, priv)) {
     accessFault(h, FETCH, pc);
@@ -163,7 +164,7 @@ function fetchHalf(h: usize, address: u64): usize {
     accessFault(h, FETCH, address);
     return 0;
   }
-  return ramAt(physical);
+  return isAbsent(h, <u32>(physical - RAM_BASE)) ? 0 : ramAt(physical);
 }
 
 /** The bits of the instruction at pc, for mtval; pc was fetched from before. */

@@ -42,6 +42,8 @@ export const CAUSE_ECALL_U: u32 = 8;
 export const CAUSE_FETCH_PAGE: u32 = 12;
 export const CAUSE_LOAD_PAGE: u32 = 13;
 export const CAUSE_STORE_PAGE: u32 = 15;
+/** No exception: the page has not come yet, and the access is to be done again when it has. */
+export const CAUSE_ABSENT: u32 = 63;
 
 export const IP_SSIP: u64 = 1 << 1;
 export const IP_STIP: u64 = 1 << 5;

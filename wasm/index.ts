@@ -14,7 +14,7 @@ import {
   TLB_OFFSET,
 } from './generated/layout';
 import { resetDecodeCache } from './fetch';
-import { MACHINE } from './hart';
+import { CAUSE_ABSENT, MACHINE } from './hart';
 import { FETCH, LOAD, STORE, translateFor } from './mmu';
 import { noteStore } from './pages';
 import { flushAll } from './tlb';
@@ -78,12 +78,16 @@ export function invalidate(hart: u32, ramOffset: u32, length: u32): void {
   }
 }
 
-/** Guest-physical address, or -1; no fault is taken. access: 0 load, 1 store, 2 fetch. */
+/**
+ * Guest-physical address, -1, or -2: page tables have not come, absent_page is the first. No fault
+ * is taken. access: 0 load, 1 store, 2 fetch.
+ */
 export function translate(hart: u32, address: u64, access: u32): u64 {
   const h = hartAt(hart);
   const event = load<u32>(h, EVENT);
   const physical = translateFor(h, address, access == 0 ? LOAD : access == 1 ? STORE : FETCH);
+  const absent = load<u32>(h, FAULT) == CAUSE_ABSENT + 1;
   store<u32>(h, 0, FAULT);
   store<u32>(h, event, EVENT);
-  return physical;
+  return absent ? -2 : physical;
 }

@@ -18,7 +18,7 @@ import {
   SUPERVISOR,
   USER,
 } from './hart';
-import { beforeStore, noteStore } from './pages';
+import { beforeStore, isAbsent, noteStore } from './pages';
 import { pmpAllows } from './pmp';
 import { compareExchange, loadShared } from './shared';
 import { noteSuperpage } from './tlb';
@@ -101,6 +101,7 @@ export function translateFor(h: usize, address: u64, access: u32): u64 {
     if (!isRam(h, at, 8) || !pmpAllows(h, at, 8, LOAD, SUPERVISOR)) {
       return accessFault(h, access, address);
     }
+    if (isAbsent(h, <u32>(at - RAM_BASE))) return NOWHERE;
     const pte = loadShared<u64>(ramAt(at));
     if ((pte & PTE_V) == 0 || (pte & (PTE_R | PTE_W)) == PTE_W || (pte & PTE_RESERVED) != 0) {
       return pageFault(h, access, address);

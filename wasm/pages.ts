@@ -1,6 +1,7 @@
 // Pages of RAM that are more than bytes: what must happen when one of them is written, by the hart
 // or by the host. The flags are PageFlag of src/core/layout.ts.
 import {
+  ABSENT_PAGE,
   DECODE_FREE,
   DECODE_MAP_OFFSET,
   DECODE_PAGE_END,
@@ -8,6 +9,7 @@ import {
   DECODE_PAGE_SIZE,
   DECODE_PAGE_REGIONS,
   DECODE_PAGE_STORES,
+  FLAG_ABSENT,
   FLAG_CLEAN,
   FLAG_CODE,
   FLAG_PENDING,
@@ -19,7 +21,7 @@ import {
   WATCH_HIT,
   WATCH_SIZE,
 } from './generated/layout';
-import { look } from './hart';
+import { CAUSE_ABSENT, fault, look } from './hart';
 import { code_dropped, first_store } from './host';
 import { unmapDecodePage } from './tlb';
 
@@ -36,6 +38,17 @@ export function pageFlags(ramOffset: u32): u32 {
 @inline
 export function setPageFlags(ramOffset: u32, flags: u32): void {
   store<u8>(PAGE_FLAGS_OFFSET + (ramOffset >>> 12), flags);
+}
+
+/**
+ * Whether what RAM holds at `ramOffset` has not come yet: notes it in the place of a fault. The TLBs
+ * lead to no such page, for whatever fills them asks here first.
+ */
+export function isAbsent(h: usize, ramOffset: u32): bool {
+  if ((pageFlags(ramOffset) & FLAG_ABSENT) == 0) return false;
+  store<u32>(h, ramOffset >>> 12, ABSENT_PAGE);
+  fault(h, CAUSE_ABSENT, 0);
+  return true;
 }
 
 /** Number of the decode page that holds this page of RAM; 0: none. */

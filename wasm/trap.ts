@@ -1,6 +1,7 @@
 // Traps and returns from them, and which interrupts are pending (privileged ISA, 'Machine-Level
 // ISA' §Machine Trap Delegation, §Machine Interrupt Registers; 'Supervisor-Level ISA').
 import {
+  ABSENT_HIT,
   CLOCK_INTERVAL,
   EXT_PENDING,
   FAULT,
@@ -28,8 +29,10 @@ import {
 } from './generated/layout';
 import { instructionBits } from './fetch';
 import {
+  CAUSE_ABSENT,
   CAUSE_ILLEGAL,
   IP_STIP,
+  look,
   MACHINE,
   MENVCFG_STCE,
   MSTATUS_MIE,
@@ -116,10 +119,15 @@ export function raise(h: usize, cause: u32, tval: u64): void {
   enter(h, cause, tval);
 }
 
-/** Takes the exception that a slow path noted. */
+/** Takes the exception that a slow path noted; for a page that has not come yet, ends run(). */
 export function raiseFault(h: usize): void {
   const cause = load<u32>(h, FAULT) - 1;
   store<u32>(h, 0, FAULT);
+  if (cause == CAUSE_ABSENT) {
+    store<u32>(h, 1, ABSENT_HIT);
+    look(h);
+    return;
+  }
   enter(h, cause, load<u64>(h, FAULT_TVAL));
 }
 

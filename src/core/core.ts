@@ -32,7 +32,7 @@ export interface CoreExports {
   refresh(hart: number): void;
   csr_read(hart: number, csr: number): bigint;
   csr_write(hart: number, csr: number, value: bigint): void;
-  /** Guest-physical address of `address`, or -1; access: 0 load, 1 store, 2 fetch. */
+  /** Guest-physical address of `address`, -1, or -2 (see absent_page); access: 0 load, 1 store, 2 fetch. */
   translate(hart: number, address: bigint, access: number): bigint;
   /** Helpers of instructions, by the names that the instruction table uses; and fflags. */
   readonly [helper: string]: unknown;

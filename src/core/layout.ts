@@ -56,6 +56,8 @@ export const PageFlag = {
   Clean: 4,
   /** Of a clean page: a capture still needs what it holds; the host is asked before the first store. */
   Pending: 8,
+  /** What the page holds has not come yet: an access ends `run()` with ExitReason.Absent. */
+  Absent: 16,
 } as const;
 
 /** Entries of a TLB: a power of two. */
@@ -168,6 +170,9 @@ const definitions = [
   ['watch_hit', 'u32', 1, false],
   /** Bytes of that store, from watch_addr on. */
   ['watch_size', 'u32', 1, false],
+  /** An access met a page that is flagged Absent: its number, and that run() is to end for it. */
+  ['absent_page', 'u32', 1, false],
+  ['absent_hit', 'u32', 1, false],
   /** Translations larger than a page are in the TLBs: below, above the middle of the addresses. */
   ['super_low', 'u32', 1, false],
   ['super_high', 'u32', 1, false],
@@ -237,5 +242,7 @@ export const ExitReason = {
   Sbi: 2,
   Attention: 3,
   Watch: 4,
+  /** The page `absent_page` has not come yet; the instruction at pc has done nothing. */
+  Absent: 5,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];

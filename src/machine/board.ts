@@ -96,7 +96,8 @@ export interface BoardOptions {
   /** Features of the engine that translated code does without. */
   readonly without?: readonly EngineFeature[];
   readonly translator?: TranslatorOptions | undefined;
-  readonly plan: BootPlan;
+  /** Undefined: it comes before the first power-on. */
+  readonly plan?: BootPlan | undefined;
   readonly host: MachineHost;
   readonly clock: GuestClock;
   readonly console: ConsoleOutput;
@@ -132,6 +133,8 @@ export class Board {
   readonly translator: Translator | undefined;
   /** Set once; the run loop takes it. */
   request: MachineRequest | undefined;
+  /** What a power-on puts into memory. */
+  plan: BootPlan | undefined;
   /** All that the computer holds but RAM. After a restore: `restored`. */
   readonly state: State;
   /** What of RAM a snapshot needs. */
@@ -145,6 +148,7 @@ export class Board {
 
   constructor(options: BoardOptions) {
     this.#options = options;
+    this.plan = options.plan;
     const { memory: size, console, panic, host, clock, wake, onEvent } = options;
     const memory = createMemory(size, options.shared);
     this.pages = new RamPages(memory.buffer, PAGE_FLAGS_OFFSET, RAM_OFFSET, size);
@@ -242,7 +246,7 @@ export class Board {
       reset: (type) => this.ask(type === 'reboot' ? { kind: 'reboot' } : { kind: 'off' }),
     });
     this.htif =
-      options.plan.htif &&
+      options.plan?.htif &&
       new HtifDevice(this.memory, options.plan.htif, {
         consoleWrite: (data) => console.bytes('serial', data),
         consoleRead: (most) => this.#readSerial(most),
@@ -262,8 +266,10 @@ export class Board {
 
   /** Everything as after power-on, the program in memory, the hart before its first instruction. */
   powerOn(): void {
-    const { plan, host, memory: size } = this.#options;
+    const { host, memory: size } = this.#options;
+    const { plan } = this;
     const { exports } = this.core;
+    if (!plan) throw new Error('The machine has no program to boot yet.');
     this.clear();
 
     const seed = new Uint8Array(SEED_BYTES);
@@ -337,7 +343,7 @@ export class Board {
   }
 
   #watch(): void {
-    const { htif } = this.#options.plan;
+    const htif = this.plan?.htif;
     if (!htif) return;
     const { flags } = this.pages;
     const page = (htif.tohost - RAM_BASE) >>> PAGE_SHIFT;

@@ -4,7 +4,8 @@
  */
 import type { CoreExports } from '../core/core.ts';
 import type { HartView } from '../core/hart.ts';
-import { type GuestMemory, GuestMemoryFault } from './memory.ts';
+import { PAGE_SIZE } from '../core/layout.ts';
+import { AbsentMemory, type GuestMemory, GuestMemoryFault } from './memory.ts';
 import { serveSbiCall } from './sbi/sbi.ts';
 import { HartStatus, type ResetType, type SbiHart, type SbiPlatform } from './sbi/types.ts';
 import { startSupervisorMode } from './start.ts';
@@ -16,7 +17,11 @@ const SATP = 0x180;
 const STIMECMP = 0x14d;
 const A0 = 10;
 const LOAD = 0;
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_SIZE);
+/** What `translate` gives when page tables have not come from a snapshot yet. */
+const ABSENT = -2n;
+/** Most bytes of memory that a call reaches for. */
+const CALL_BYTES = 65536;
 
 const STATUS = choice<HartStatus>(Object.values(HartStatus));
 
@@ -82,6 +87,10 @@ export class FirmwareHart implements SbiHart {
     // In one page, or not at all: a mask on a page boundary would be a hostile one.
     if (address % PAGE > PAGE - 8n) return undefined;
     const physical = BigInt.asIntN(64, this.#exports.translate(this.id, address, LOAD));
+    if (physical === ABSENT) {
+      const offset = this.#hart.u32('absent_page') * PAGE_SIZE;
+      throw new AbsentMemory([{ offset, length: PAGE_SIZE }]);
+    }
     if (physical < 0n) return undefined;
     try {
       const at = this.#memory.locate64(physical, 8);
@@ -116,7 +125,11 @@ export class Firmware {
     const inRam = (address: bigint, length: bigint): boolean => {
       if (length > BigInt(memory.size)) return false;
       const low = Number(address & 0xffff_ffffn);
-      return memory.contains(low, Number(address >> 32n), Number(length));
+      const high = Number(address >> 32n);
+      if (!memory.contains(low, high, Number(length))) return false;
+      // Before a call has done anything: it is made again when that has come.
+      memory.need(memory.locate(low, high, Number(length)), Math.min(Number(length), CALL_BYTES));
+      return true;
     };
     this.#platform = {
       harts: this.harts,

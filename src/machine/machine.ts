@@ -19,6 +19,7 @@ import { type BootConfig, planBoot } from './loader/boot.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB, SHARES_MAX } from './memory-map.ts';
 import { RunLoop } from './runloop.ts';
 import { MachineSnapshots } from './snapshot/machine-snapshots.ts';
+import type { PagerStats } from './snapshot/pager.ts';
 import type {
   CaptureReport,
   RestoreOptions,
@@ -35,7 +36,8 @@ export type { BootConfig } from './loader/boot.ts';
 export interface MachineConfig {
   /** Bytes of RAM: a multiple of 64 KiB from 1 MB to 2 GB. */
   readonly memory: number;
-  readonly boot: BootConfig;
+  /** What it boots; a function: asked at the first power-on, which a restored machine may never see. */
+  readonly boot: BootConfig | (() => Promise<BootConfig>);
   readonly disks?: readonly BlockBackend[];
   /** Shared folders, each with a tag of its own. */
   readonly shares?: readonly ShareBackend[];
@@ -119,11 +121,14 @@ export class Machine {
   #poweredOnAt = 0;
   readonly #fields = { quickReboots: 0 };
   #watchingIdle = false;
+  /** Powered on, but for the program, which is on its way. */
+  #awaitsPlan = false;
 
   private constructor(config: MachineConfig, host: MachineHost) {
     this.#config = config;
     this.#host = host;
-    const plan = planBoot(config.boot, config.memory);
+    const { boot } = config;
+    const plan = typeof boot === 'function' ? undefined : planBoot(boot, config.memory);
     this.#clock = new GuestClock(() => host.now());
     this.#console = new ConsoleOutput((data, source) => {
       if (source === 'hvc') {
@@ -160,7 +165,10 @@ export class Machine {
     if (config.translations && config.tier !== 'translator') {
       void this.#loadLibrary(config.translations);
     }
-    this.#input = new ConsoleInput(this.#board, waitsForTerminal(config.boot));
+    this.#input = new ConsoleInput(
+      this.#board,
+      typeof boot === 'function' || waitsForTerminal(boot),
+    );
     const { disks = [], shares = [] } = config;
     this.#snapshots = new MachineSnapshots({
       board: this.#board,
@@ -176,7 +184,7 @@ export class Machine {
         disks,
         shares: shares.map(({ tag }) => tag),
         ports: (config.ports ?? []).map(({ name }) => name ?? ''),
-        htif: plan.htif !== undefined,
+        htif: plan?.htif !== undefined,
       },
       machine: stateOf(1, this.#fields, { quickReboots: range(0, REBOOTS_MAX) }),
     });
@@ -187,6 +195,7 @@ export class Machine {
       console: this.#console,
       trace: config.trace && (() => config.trace?.(this.#board)),
       hold: () => this.#snapshots.hold(),
+      onAbsent: (ranges) => this.#snapshots.await(ranges),
       sampler: config.sampler && {
         interval: () => config.sampler?.interval() ?? 1,
         look: (ms) => config.sampler?.look(this.#board, ms),
@@ -285,6 +294,7 @@ export class Machine {
   async restore(source: SnapshotSource, options: RestoreOptions = {}): Promise<void> {
     this.#lifecycle.require('restore');
     const apply = this.#snapshots.prepare(source);
+    this.#awaitsPlan = false;
     this.#enter({ kind: 'paused' });
     const generation = this.#generation;
     this.#restoring = generation;
@@ -307,6 +317,11 @@ export class Machine {
     } finally {
       if (this.#restoring === generation) this.#restoring = undefined;
     }
+  }
+
+  /** After a restore from pages that come late: what has not come yet. */
+  get arriving(): PagerStats | undefined {
+    return this.#snapshots.arriving;
   }
 
   destroy(): void {
@@ -382,6 +397,18 @@ export class Machine {
     this.#bootedAt = undefined;
     this.#poweredOnAt = this.#host.now();
     this.#clock.set(0);
+    this.#awaitsPlan = this.#board.plan === undefined;
+    if (!this.#awaitsPlan) this.#board.powerOn();
+  }
+
+  /** The program has come, if this is still the power-on that it is for. */
+  async #plan(generation: number): Promise<void> {
+    const { boot, memory } = this.#config;
+    const program = typeof boot === 'function' ? await boot() : boot;
+    this.#board.plan ??= planBoot(program, memory);
+    if (generation !== this.#generation) return;
+    this.#awaitsPlan = false;
+    this.#poweredOnAt = this.#host.now();
     this.#board.powerOn();
   }
 
@@ -403,12 +430,13 @@ export class Machine {
     this.#watchingIdle = false;
   }
 
-  /** Tells a guest that it is not the only one to go on from here. */
+  /** Tells a guest the time, and that it is not the only one to go on from here. */
   #newGeneration(name: string | undefined): void {
     this.#board.generation.renew();
     if (name === undefined) return;
-    const line = `clone ${name.replace(/[^\x21-\x7e]/g, '-')}\n`;
-    this.port(AGENT_PORT)?.write(Uint8Array.from(line, (letter) => letter.charCodeAt(0)));
+    const time = Math.round(this.#host.wallClock() / 1000);
+    const lines = `time ${time}\nclone ${name.replace(/[^\x21-\x7e]/g, '-')}\n`;
+    this.port(AGENT_PORT)?.write(Uint8Array.from(lines, (letter) => letter.charCodeAt(0)));
   }
 
   #instructionsSince(): number {
@@ -442,6 +470,10 @@ export class Machine {
       // The state is announced first, and `start` returns before the guest runs.
       await this.#host.turn();
       while (generation === this.#generation) {
+        if (this.#awaitsPlan) {
+          await this.#plan(generation);
+          continue;
+        }
         const request = await this.#loop.run();
         if (generation !== this.#generation) return;
         if (!request || !this.#reboots(request)) {

@@ -5,7 +5,8 @@
  * arrives as two unsigned 32-bit halves (as registers and descriptors hold it) and leaves as a
  * RamOffset that has been checked together with a length. Data are copied, never viewed, so what a
  * device checked cannot change under it. Every write is told to `onWrite`, for the core may hold
- * decoded or translated code of the bytes that change; before it, to `beforeWrite`.
+ * decoded or translated code of the bytes that change; before it, to `beforeWrite`. While parts of
+ * RAM have not come yet (`presence`), reaching for them is an AbsentMemory: never wrong data.
  */
 
 /** Guest-physical address of the first byte of RAM. */
@@ -17,6 +18,26 @@ export type RamOffset = number & { readonly __ramOffset: unique symbol };
 /** The guest aimed a device at memory that is not RAM. */
 export class GuestMemoryFault extends Error {
   override name = 'GuestMemoryFault';
+}
+
+/** Which bytes of RAM are there already, while a snapshot is still coming in. */
+export interface Presence {
+  has(offset: number, length: number): boolean;
+  /** Has ranges brought in before all others; resolves when they are there, or never will be. */
+  want(ranges: readonly MemoryRange[]): Promise<void>;
+}
+
+export interface MemoryRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What was reached for has not come yet: `want` it, then do the same again. */
+export class AbsentMemory extends Error {
+  override name = 'AbsentMemory';
+  constructor(readonly ranges: readonly MemoryRange[]) {
+    super('A part of RAM was reached for that has not come from the snapshot yet.');
+  }
 }
 
 export interface GuestMemoryOptions {
@@ -38,6 +59,8 @@ export class GuestMemory {
   onWrite: (ramOffset: number, length: number) => void;
   /** Called before each write: a snapshot may need what is there now. */
   beforeWrite: (ramOffset: number, length: number) => void;
+  /** Set while parts of RAM have not come yet. */
+  presence: Presence | undefined;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #halves: Uint16Array;
@@ -83,32 +106,41 @@ export class GuestMemory {
     return this.locate(Number(wrapped & 0xffff_ffffn), Number(wrapped >> 32n), length);
   }
 
+  /** Throws AbsentMemory unless all of the range is there. */
+  need(offset: number, length: number): void {
+    if (this.presence === undefined || this.presence.has(offset, length)) return;
+    throw new AbsentMemory([{ offset, length }]);
+  }
+
   readU8(at: RamOffset, plus = 0): number {
+    if (this.presence !== undefined) this.need(at + plus, 1);
     return this.#view.getUint8(at + plus);
   }
 
   readU16(at: RamOffset, plus = 0): number {
+    if (this.presence !== undefined) this.need(at + plus, 2);
     return this.#view.getUint16(at + plus, true);
   }
 
   readU32(at: RamOffset, plus = 0): number {
+    if (this.presence !== undefined) this.need(at + plus, 4);
     return this.#view.getUint32(at + plus, true);
   }
 
   writeU8(at: RamOffset, plus: number, value: number): void {
-    this.beforeWrite(at + plus, 1);
+    this.#beforeWrite(at + plus, 1);
     this.#view.setUint8(at + plus, value);
     this.onWrite(at + plus, 1);
   }
 
   writeU16(at: RamOffset, plus: number, value: number): void {
-    this.beforeWrite(at + plus, 2);
+    this.#beforeWrite(at + plus, 2);
     this.#view.setUint16(at + plus, value, true);
     this.onWrite(at + plus, 2);
   }
 
   writeU32(at: RamOffset, plus: number, value: number): void {
-    this.beforeWrite(at + plus, 4);
+    this.#beforeWrite(at + plus, 4);
     this.#view.setUint32(at + plus, value, true);
     this.onWrite(at + plus, 4);
   }
@@ -118,12 +150,13 @@ export class GuestMemory {
    * offset must be even.
    */
   loadAcquireU16(at: RamOffset, plus = 0): number {
+    if (this.presence !== undefined) this.need(at + plus, 2);
     return Atomics.load(this.#halves, (at + plus) >>> 1);
   }
 
   /** Writes 16 bits after everything that was written before them. The offset must be even. */
   storeReleaseU16(at: RamOffset, plus: number, value: number): void {
-    this.beforeWrite(at + plus, 2);
+    this.#beforeWrite(at + plus, 2);
     Atomics.store(this.#halves, (at + plus) >>> 1, value);
     this.onWrite(at + plus, 2);
   }
@@ -132,6 +165,7 @@ export class GuestMemory {
   read(at: RamOffset, plus: number, into: Uint8Array): void {
     const start = at + plus;
     if (start + into.length > this.size) throw this.#beyond(start, into.length);
+    if (this.presence !== undefined) this.need(start, into.length);
     into.set(this.#bytes.subarray(start, start + into.length));
   }
 
@@ -139,9 +173,14 @@ export class GuestMemory {
   write(at: RamOffset, plus: number, from: Uint8Array): void {
     const start = at + plus;
     if (start + from.length > this.size) throw this.#beyond(start, from.length);
-    this.beforeWrite(start, from.length);
+    this.#beforeWrite(start, from.length);
     this.#bytes.set(from, start);
     this.onWrite(start, from.length);
+  }
+
+  #beforeWrite(offset: number, length: number): void {
+    if (this.presence !== undefined) this.need(offset, length);
+    this.beforeWrite(offset, length);
   }
 
   #beyond(start: number, length: number): GuestMemoryFault {

@@ -4,12 +4,13 @@
  * the event loop gets its turn every few milliseconds, that a waiting guest costs nothing, and that
  * `run` ends only by `stop` or with the machine's request.
  */
-import { ExitReason } from '../core/layout.ts';
+import { ExitReason, PAGE_SIZE } from '../core/layout.ts';
 import type { Board, MachineRequest } from './board.ts';
 import type { GuestClock } from './clock.ts';
 import type { ConsoleOutput } from './console.ts';
 import type { MachineHost } from './host.ts';
 import { HTIF_SETTLE } from './htif.ts';
+import { AbsentMemory, type MemoryRange } from './memory.ts';
 import { TICKS_PER_MS } from './memory-map.ts';
 import { HartStatus } from './sbi/types.ts';
 
@@ -38,6 +39,8 @@ export interface RunLoopOptions {
   readonly trace?: () => void;
   /** While it gives a promise the guest stands still until that has resolved. */
   readonly hold?: () => Promise<void> | undefined;
+  /** The guest reached for memory that has not come yet: `hold` gives a promise that it has. */
+  readonly onAbsent?: (ranges: readonly MemoryRange[]) => void;
   /** Looks at the guest after numbers of instructions that it names itself. */
   readonly sampler?: Sampler;
 }
@@ -155,8 +158,13 @@ export class RunLoop {
           if (!board.interruptPending()) return true;
           break;
         case ExitReason.Sbi:
-          board.firmware.serve(HART);
+          if (!this.#serveSbi()) return false;
           break;
+        case ExitReason.Absent:
+          this.#options.onAbsent?.([
+            { offset: board.hart.u32('absent_page') * PAGE_SIZE, length: PAGE_SIZE },
+          ]);
+          return false;
         case ExitReason.Watch:
           this.#serveHtif();
           break;
@@ -196,6 +204,18 @@ export class RunLoop {
     const wanted = ms > 0 ? (budget * CHUNK_MS) / ms : 2 * budget;
     const next = Math.min(Math.max(wanted, this.#budget / 2), this.#budget * 2);
     this.#budget = Math.round(Math.min(Math.max(next, MIN_BUDGET), MAX_BUDGET));
+  }
+
+  /** Answers a call of the firmware; false: it needs memory first, and is made again then. */
+  #serveSbi(): boolean {
+    try {
+      this.#options.board.firmware.serve(HART);
+      return true;
+    } catch (error) {
+      if (!(error instanceof AbsentMemory)) throw error;
+      this.#options.onAbsent?.(error.ranges);
+      return false;
+    }
   }
 
   #serveHtif(): void {

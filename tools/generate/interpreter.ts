@@ -292,7 +292,7 @@ export function interpreterSource(): string {
   const { pure, system, atomic } = helpers();
   const isFloatHelper = (name: string) => /(^|_)f(32|64)(_|$)/.test(name);
   return `import {
-  ATTENTION, BUDGET, DATA_TLB, FETCH_TLB, DECODE_PAGE_END, DECODE_PAGES_OFFSET, EVENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
+  ABSENT_HIT, ATTENTION, BUDGET, DATA_TLB, FETCH_TLB, DECODE_PAGE_END, DECODE_PAGES_OFFSET, EVENT, EXIT_ABSENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
   F, FAULT, FFLAGS, FRM, STAT_TRANSLATED, HARTS_OFFSET, HART_STRIDE, INSTRET, LOOK_INTERVAL, PC, TLB_INDEX, TLB_WRITE, WAITING,
   WATCH_HIT, X,
 } from './layout';
@@ -325,6 +325,11 @@ export function run(hart: u32, budget: i32): u32 {
       reason = EXIT_WATCH;
       break;
     }
+    if (load<u32>(h, ABSENT_HIT)) {
+      store<u32>(h, 0, ABSENT_HIT);
+      reason = EXIT_ABSENT;
+      break;
+    }
     const event = load<u32>(h, EVENT);
     store<u32>(h, 0, EVENT);
     if (event == EVENT_SBI) {
@@ -343,7 +348,10 @@ export function run(hart: u32, budget: i32): u32 {
       store<u32>(h, 0, WAITING);
     }
     // From translated code.
-    if (load<u32>(h, FAULT)) raiseFault(h);
+    if (load<u32>(h, FAULT)) {
+      raiseFault(h);
+      if (load<u32>(h, ABSENT_HIT)) continue;
+    }
     takeInterrupt(h);
     if (left <= 0) break;
     let chunk = min(left, <i32>LOOK_INTERVAL);

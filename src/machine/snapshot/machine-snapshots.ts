@@ -3,7 +3,8 @@
  * of the run loop, where the whole machine is at one instant, and on RamPages for what RAM held
  * then; guarantees that the guest stands still only for the mark (and while copies pile up because
  * the sink is slow), that a capture that fails leaves machine and earlier snapshots as they were,
- * and that a state that does not fit is refused before anything of the machine has changed.
+ * and that a state that does not fit is refused before anything of the machine has changed. What a
+ * source gives page by page is restored at once: its pages come while the guest runs (pager.ts).
  */
 import { PAGE_SIZE } from '../../core/layout.ts';
 import type { Board } from '../board.ts';
@@ -14,14 +15,21 @@ import type { ShareBackend } from '../devices/virtio/share-backend.ts';
 import { LifecycleError, messageOf, UserError } from '../errors.ts';
 import type { MachineHost } from '../host.ts';
 import type { ConsoleInput } from '../input.ts';
+import type { MemoryRange } from '../memory.ts';
 import { count, type Saved, type State, stateOf, stateOfParts } from '../state.ts';
+import { isLazy, type LazySource, Pager, type PagerStats } from './pager.ts';
 import { checkSetup, type Setup, setupSaved } from './setup.ts';
-import type { CaptureReport, MachineImage, SnapshotSink, SnapshotSource } from './snapshot.ts';
+import {
+  type CaptureReport,
+  type MachineImage,
+  type SnapshotSink,
+  type SnapshotSource,
+  STATE_VERSION,
+} from './snapshot.ts';
 
 /** Time of streaming between two turns of the event loop, and so between slices of the guest. */
 const STEP_MS = 1.5;
 const TOKEN_BYTES = 16;
-const VERSION = 1;
 
 /** Who waits for copies to leave. */
 interface Room {
@@ -51,11 +59,15 @@ export class MachineSnapshots {
   /** Names the snapshot that clean pages are as in. */
   #base: string | undefined;
   #room: Room | undefined;
+  /** Of a restore whose pages have not all come. */
+  #pager: Pager | undefined;
+  /** Resolves when what the guest stands still for is there. */
+  #arrival: Promise<void> | undefined;
 
   constructor(parts: SnapshotParts) {
     this.#parts = parts;
     const { board, clock, input, panic, machine } = parts;
-    this.#state = stateOfParts(VERSION, {
+    this.#state = stateOfParts(STATE_VERSION, {
       clock: stateOf(
         1,
         {
@@ -75,17 +87,33 @@ export class MachineSnapshots {
     });
   }
 
-  /** While copies of pages wait for the sink, a promise that there is room again. */
+  /** While the guest must stand still, a promise that it may go on: for pages, or room for copies. */
   hold(): Promise<void> | undefined {
+    const arrival = this.#arrival;
+    this.#arrival = undefined;
+    if (arrival) return arrival;
     if (!this.#parts.board.pages.full) return undefined;
     this.#room ??= newRoom();
     return this.#room.promise;
+  }
+
+  /** The guest needs what has not come yet: it stands still until it has. */
+  await(ranges: readonly MemoryRange[]): void {
+    this.#arrival = this.#pager?.want(ranges);
+  }
+
+  /** Of a restore whose pages have not all come. */
+  get arriving(): PagerStats | undefined {
+    return this.#pager?.stats;
   }
 
   /** RAM is about to become another one: what is known of snapshots ends, and so does a capture. */
   forget(reason: string): void {
     if (this.#capture) this.#capture.cancelled ??= reason;
     this.#base = undefined;
+    this.#pager?.end();
+    this.#pager = undefined;
+    this.#parts.board.memory.presence = undefined;
     this.#parts.board.pages.reset();
     this.#release();
   }
@@ -101,6 +129,8 @@ export class MachineSnapshots {
     const began = host.now();
     try {
       const known = this.#base !== undefined && (await sink.has?.(this.#base)) === true;
+      // Pages that have not come are as in the base; where there is none they are needed.
+      if (!known) await this.#pager?.complete();
       if (capture.cancelled !== undefined) throw new LifecycleError(capture.cancelled);
       const { image, pause_ms } = this.#mark(known ? this.#base : undefined);
       const pages = await this.#stream(image, sink, capture);
@@ -125,9 +155,14 @@ export class MachineSnapshots {
     return async (check) => {
       this.forget('The machine was restored from another snapshot.');
       board.clear();
-      for await (const run of source.pages()) {
-        check();
-        board.loadPages(run);
+      // The host's interface of bare-metal programs lies in RAM, and is looked at all the time.
+      if (isLazy(source) && !setup.htif) {
+        this.#arrive(source);
+      } else {
+        for await (const run of source.pages()) {
+          check();
+          board.loadPages(run);
+        }
       }
       check();
       apply();
@@ -136,6 +171,27 @@ export class MachineSnapshots {
       this.#base = image.token;
       this.#parts.input.pump();
     };
+  }
+
+  /** From here on RAM's pages come from `source` while the machine runs. */
+  #arrive(source: LazySource): void {
+    const { board, host } = this.#parts;
+    const { memory, pages } = board;
+    const pager = new Pager({
+      source,
+      flags: pages.flags,
+      ram: pages.ram,
+      host,
+      onFailure: (reason) => board.ask({ kind: 'crash', reason }),
+      onComplete: () => {
+        if (this.#pager !== pager) return;
+        this.#pager = undefined;
+        memory.presence = undefined;
+      },
+    });
+    this.#pager = pager;
+    memory.presence = pager;
+    void pager.stream();
   }
 
   /** The instant. Everything is of this moment, and no page changes from here on unseen. */

@@ -24,7 +24,7 @@ export class RamPages {
   /** A byte for each page: PageFlag. */
   readonly flags: Uint8Array;
   readonly #flagWords: Uint32Array;
-  readonly #ram: Uint8Array;
+  readonly ram: Uint8Array;
   readonly #words: Int32Array;
   /** Flags as they were when the capture began. */
   #before: Uint8Array | undefined;
@@ -38,7 +38,7 @@ export class RamPages {
     const count = size >>> PAGE_SHIFT;
     this.flags = new Uint8Array(buffer, flags, count);
     this.#flagWords = new Uint32Array(buffer, flags, count / 4);
-    this.#ram = new Uint8Array(buffer, ram, size);
+    this.ram = new Uint8Array(buffer, ram, size);
     this.#words = new Int32Array(buffer, ram, size / 4);
   }
 
@@ -161,7 +161,7 @@ export class RamPages {
 
   #copy(first: number, end: number): Uint8Array<ArrayBuffer> {
     const copy = new Uint8Array((end - first) * PAGE_SIZE);
-    copy.set(this.#ram.subarray(first * PAGE_SIZE, end * PAGE_SIZE));
+    copy.set(this.ram.subarray(first * PAGE_SIZE, end * PAGE_SIZE));
     return copy;
   }
 

@@ -6,6 +6,9 @@
  */
 import type { Saved } from '../state.ts';
 
+/** Of a machine's saved state. A snapshot of another version is refused. */
+export const STATE_VERSION = 1;
+
 /** A run of pages of guest RAM: `bytes` is a whole number of pages of 4 KiB, from page `first` on. */
 export interface PageRun {
   readonly first: number;
@@ -48,8 +51,13 @@ export interface SnapshotSource {
   readonly image: MachineImage;
   /** All pages that are not zero, each once; what a guest touches first may come first. */
   pages(): AsyncIterable<PageRun>;
-  /** These pages before all others, each as its own run; pages that are zero may be left out. */
+  /** These pages before all others; more may come with them, pages that are zero may be left out. */
   fetch?(pages: readonly number[]): Promise<readonly PageRun[]>;
+  /**
+   * Numbers of all pages that are not zero. With it and `fetch` a machine goes on at once: pages
+   * come while it runs, those that it touches first of all.
+   */
+  readonly held?: Uint32Array;
 }
 
 export interface RestoreOptions {

@@ -5,7 +5,7 @@
  * is a VirtioError. Requests that were taken are known by their head until they are completed; a
  * reset starts a new generation, after which completions of older requests are dropped.
  */
-import type { GuestMemory, RamOffset } from '../memory.ts';
+import { AbsentMemory, type GuestMemory, type MemoryRange, type RamOffset } from '../memory.ts';
 import {
   type FieldType,
   flag,
@@ -31,6 +31,8 @@ export class SplitQueue {
   readonly fields;
   /** Grows whenever requests that are in flight lose their meaning. */
   generation = 0;
+  /** Told when a request was not taken because parts of it have not come from a snapshot yet. */
+  onAbsent: (ranges: readonly MemoryRange[]) => void = () => {};
   eventIndex = false;
   indirect = false;
   readonly #memory: GuestMemory;
@@ -149,11 +151,25 @@ export class SplitQueue {
     for (const head of this.fields.heads) this.#inFlight[head] = 1;
   }
 
-  /** After `restored`, with the driver ready: takes again the requests that were in flight. */
+  /**
+   * After `restored`, with the driver ready: takes again the requests that were in flight. Throws
+   * AbsentMemory, and leaves them in flight, when parts of them have not come yet.
+   */
   resume(): DescriptorChain[] {
     const heads = [...this.fields.heads];
+    if (heads.length > 0 && this.fields.ready) this.#needRings();
     this.abandon();
-    return this.fields.ready ? heads.map((head) => this.#take(head)) : [];
+    if (!this.fields.ready) return [];
+    try {
+      return heads.map((head) => this.#take(head));
+    } catch (error) {
+      if (error instanceof AbsentMemory) {
+        this.abandon();
+        this.fields.heads.push(...heads);
+        for (const head of heads) this.#inFlight[head] = 1;
+      }
+      throw error;
+    }
   }
 
   /** Entries that the driver has made available and nobody has taken. */
@@ -172,9 +188,21 @@ export class SplitQueue {
 
   /**
    * Takes the next request; undefined when there is none, and then the driver will notify the
-   * device of the next one.
+   * device of the next one. Also when parts of it have not come yet: then `onAbsent` is told.
    */
   pop(): DescriptorChain | undefined {
+    if (this.#memory.presence === undefined) return this.#pop();
+    try {
+      if (this.fields.ready) this.#needRings();
+      return this.#pop();
+    } catch (error) {
+      if (!(error instanceof AbsentMemory)) throw error;
+      this.onAbsent(error.ranges);
+      return undefined;
+    }
+  }
+
+  #pop(): DescriptorChain | undefined {
     if (this.available() === 0) {
       if (!this.#arm() || this.available() === 0) return undefined;
     }
@@ -246,6 +274,15 @@ export class SplitQueue {
     this.#located = true;
   }
 
+  /** Throws AbsentMemory unless the rings are there, which all else then relies on. */
+  #needRings(): void {
+    if (!this.#located) this.#locate();
+    const { size } = this.fields;
+    this.#memory.need(this.#descriptors, DESC.SIZE * size);
+    this.#memory.need(this.#driver, 6 + 2 * size);
+    this.#memory.need(this.#device, 6 + 8 * size);
+  }
+
   /** Asks to be notified of the next entry; true when that was news to the driver. */
   #arm(): boolean {
     const { ready, nextAvail, size } = this.fields;
@@ -284,6 +321,7 @@ export class SplitQueue {
     let index = head;
     let nested = false;
     let descriptors = 0;
+    let absent: MemoryRange[] | undefined;
     for (;;) {
       // Each word is read once: the driver may change it at any time.
       const at = DESC.SIZE * index;
@@ -295,6 +333,7 @@ export class SplitQueue {
       if ((flags & DESC.INDIRECT) !== 0) {
         entries = this.#indirectEntries(flags, length, nested);
         table = memory.locate(low, high, length);
+        memory.need(table, length);
         index = 0;
         nested = true;
         continue;
@@ -306,6 +345,10 @@ export class SplitQueue {
       }
       if (length === 0) throw new VirtioError(`${this.#name}: a descriptor is empty.`);
       const start = memory.locate(low, high, length);
+      if (memory.presence?.has(start, length) === false) {
+        absent ??= [];
+        absent.push({ offset: start, length });
+      }
       if ((flags & DESC.WRITE) !== 0) {
         writer.add(start, length);
       } else if (writer.empty) {
@@ -318,7 +361,10 @@ export class SplitQueue {
       if (reader.remaining + writer.remaining > MAX_CHAIN_BYTES) {
         throw new VirtioError(`${this.#name}: a chain is larger than 4 GiB.`);
       }
-      if ((flags & DESC.NEXT) === 0) return;
+      if ((flags & DESC.NEXT) === 0) {
+        if (absent !== undefined) throw new AbsentMemory(absent);
+        return;
+      }
       if (next >= entries) throw new VirtioError(`${this.#name}: there is no descriptor ${next}.`);
       index = next;
     }

@@ -14,7 +14,7 @@ import {
   type MmioDevice,
   NO_IRQ,
 } from '../device.ts';
-import { type GuestMemory, GuestMemoryFault } from '../memory.ts';
+import { AbsentMemory, type GuestMemory, GuestMemoryFault } from '../memory.ts';
 import { type State, stateOf, stateOfParts, u8, u32, u32Array } from '../state.ts';
 import { type DescriptorChain, VirtioError } from './chain.ts';
 import { FEATURE, INTERRUPT, MAGIC, REG, STATUS, VENDOR, VERSION } from './constants.ts';
@@ -62,6 +62,9 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
   };
   /** Queues that `onQueue` is still to be called for. */
   readonly #kicked: Uint8Array;
+  /** Queues whose requests in flight are still to be taken up, after a restore. */
+  #resuming: number[] = [];
+  readonly #memory: GuestMemory;
   /** How often the driver was at fault, and how often the device model. */
   #driverFaults = 0;
   #modelFaults = 0;
@@ -76,12 +79,16 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
     this.#device = device;
     this.#irq = irq;
     this.#onFault = onFault;
+    this.#memory = memory;
     for (const bit of [...device.features, ...Object.values(FEATURE)]) {
       this.#offered[bit >>> 5] = this.#offered[bit >>> 5]! | (1 << (bit & 31));
     }
     this.queues = device.queueSizes.map(
       (size, i) => new SplitQueue(`${device.name} queue ${i}`, size, memory),
     );
+    for (const [index, queue] of this.queues.entries()) {
+      queue.onAbsent = (ranges) => void memory.presence?.want(ranges).then(() => this.poke(index));
+    }
     this.#kicked = new Uint8Array(this.queues.length);
     this.state = stateOfParts(
       1,
@@ -215,6 +222,7 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
     fields.queueSel = 0;
     fields.interruptStatus = 0;
     this.#kicked.fill(0);
+    this.#resuming = [];
     for (const queue of this.queues) queue.reset();
     this.#drive();
     this.#device.reset();
@@ -346,6 +354,7 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
     this.#working = true;
     try {
       first?.();
+      if (!this.#resume()) return;
       for (let index = this.#nextKicked(); index >= 0; index = this.#nextKicked()) {
         this.#kicked[index] = 0;
         this.#device.onQueue(index);
@@ -372,6 +381,7 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
     const what = error instanceof Error ? error.message : String(error);
     this.#fields.status |= STATUS.NEEDS_RESET;
     this.#kicked.fill(0);
+    this.#resuming = [];
     for (const queue of this.queues) queue.abandon();
     if ((this.#fields.status & STATUS.DRIVER_OK) !== 0) this.#raise(INTERRUPT.CONFIG_CHANGE);
     // A driver that fails and resets in a loop must not fill the log: the 1st, 2nd, 4th, 8th, …
@@ -401,15 +411,28 @@ export class VirtioMmio implements MmioDevice, VirtioLink {
     this.#drive();
     for (const queue of this.queues) queue.restored();
     this.#device.restored?.();
+    this.#resuming = this.live ? [...this.queues.keys()] : [];
     if (!this.live) return;
-    this.#work(() => {
-      this.queues.forEach((queue, index) => {
+    this.#kicked.fill(1);
+    this.#work();
+  }
+
+  /** Takes up what was in flight; false when parts of it have not come yet: nothing goes before. */
+  #resume(): boolean {
+    for (let [index] = this.#resuming; index !== undefined; [index] = this.#resuming) {
+      const queue = this.queues[index]!;
+      try {
         for (const chain of queue.resume()) {
           if (this.#device.resume !== undefined) this.#device.resume(index, chain);
           else queue.complete(chain);
         }
-      });
-      this.#kicked.fill(1);
-    });
+      } catch (error) {
+        if (!(error instanceof AbsentMemory)) throw error;
+        void this.#memory.presence?.want(error.ranges).then(() => this.#work());
+        return false;
+      }
+      this.#resuming.shift();
+    }
+    return true;
   }
 }

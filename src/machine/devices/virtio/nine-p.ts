@@ -86,7 +86,8 @@ export class NinePDevice implements VirtioDevice {
   }
 
   resume(_index: number, chain: DescriptorChain): void {
-    this.#again.push(chain);
+    if (this.#replaying) this.#again.push(chain);
+    else this.#start(chain, true);
   }
 
   reset(): void {
