@@ -18,10 +18,10 @@ function fleetOf(query: string): DescribedVm[] {
   if (parsed.kind === 'problems') throw new Error(parsed.problems.join(' '));
   if (parsed.kind === 'none') return [];
   const vms: DescribedVm[] = [];
-  for (const { template, count, name, memory, disk, start, run } of parsed.requests) {
+  for (const { template, count, name, memory, disk, start, cold, run } of parsed.requests) {
     const taken = new Set(vms.map((vm) => vm.name));
     for (const made of freeNames(name ?? '', template, count, taken)) {
-      vms.push({ template, name: made, memory, disk, run, off: start === false });
+      vms.push({ template, name: made, memory, disk, cold, run, off: start === false });
     }
   }
   return vms;
@@ -32,6 +32,7 @@ const vm = (name: string, more: Partial<DescribedVm> = {}): DescribedVm => ({
   name,
   memory: undefined,
   disk: undefined,
+  cold: undefined,
   run: undefined,
   off: false,
   ...more,
@@ -47,6 +48,7 @@ test.each([
   ],
   [[vm('micro-2'), vm('micro-3')], '?boot=micro&name=micro-2&boot=micro&name=micro-3'],
   [[vm('db', { memory: 1 << 30, off: true })], '?boot=micro&name=db&memory=1G&start=no'],
+  [[vm('micro-1', { cold: true }), vm('micro-2')], '?boot=micro&cold&boot=micro'],
   [[vm('micro-1', { run: 'ls -l /tmp & echo' })], '?boot=micro&run=ls+-l+/tmp+%26+echo'],
 ])('%j is %s', (vms, query) => {
   expect(describeVms('', vms)).toBe(query);
@@ -79,6 +81,7 @@ test('any fleet survives the way there and back', () => {
       fc.string({ minLength: 1 }).filter((text) => text.trim() !== ''),
       { nil: undefined },
     ),
+    cold: fc.constantFrom(true, undefined),
     off: fc.boolean(),
   });
   const fleet = fc.uniqueArray(described, { maxLength: 16, selector: (made) => made.name });

@@ -13,6 +13,8 @@ export interface DescribedVm {
   /** Bytes; the template's default when left out. */
   memory?: number | undefined;
   disk?: number | undefined;
+  /** Boots the kernel, although the template has a snapshot. */
+  cold?: boolean | undefined;
   run?: string | undefined;
   /** Off: it is listed, not started. */
   off: boolean;
@@ -37,6 +39,7 @@ export function describeVms(search: string, vms: readonly DescribedVm[]): string
     if (vm.memory !== undefined) parts.push(`memory=${size(vm.memory)}`);
     if (vm.disk !== undefined) parts.push(`disk=${size(vm.disk)}`);
     if (vm.off) parts.push('start=no');
+    if (vm.cold === true) parts.push('cold');
     if (vm.run !== undefined) parts.push(`run=${encode(vm.run)}`);
     for (const made of described.slice(at, at + count)) taken.add(made.name);
     at += count;
@@ -66,6 +69,7 @@ function sameMachine(a: DescribedVm, b: DescribedVm): boolean {
     a.memory === b.memory &&
     a.disk === b.disk &&
     a.run === b.run &&
+    a.cold === b.cold &&
     a.off === b.off
   );
 }

@@ -16,6 +16,8 @@ describe('an address that boots', () => {
     ['?boot=micro&run=a%26b%3D%22c%22', { template: 'micro', count: 1, run: 'a&b="c"' }],
     ['?boot=micro&name=+db+&start=no', { template: 'micro', count: 1, name: 'db', start: false }],
     ['?boot=micro&start=yes', { template: 'micro', count: 1 }],
+    ['?boot=micro&cold', { template: 'micro', count: 1, cold: true }],
+    ['?boot=micro&cold=no', { template: 'micro', count: 1 }],
     ['?boot=micro&utm_source=x&fbclid=1', { template: 'micro', count: 1 }],
   ])('%s', (query, request) => {
     expect(parse(query)).toEqual({ kind: 'request', requests: [request] });
@@ -42,6 +44,7 @@ describe('an address that boots', () => {
     ['?bot=micro', /no parameter “bot”: there are boot, name, memory/],
     ['?boot=micro&memroy=1G', /no parameter “memroy”/],
     ['?boot=', /names no template/],
+    ['?boot=micro&cold=very', /“cold” stands alone, or is yes or no, not “very”/],
     ['?boot=debian', /no template “debian”/],
     ['?boot=__proto__', /no template “__proto__”/],
     ['?boot=micro:0', /no number of VMs/],

@@ -1,8 +1,9 @@
 /**
  * VMs that the page's address asks for: `?boot=micro`, `?boot=micro:3&memory=128M&run=CMD`, and
- * `&disk=64M` for a blank disk in the browser's memory, gone when the VM is. Several `boot` ask for
- * several kinds of VMs: what follows one, up to the next, is about its VMs. Every name and
- * value is checked; what does not fit becomes a sentence that says what would.
+ * `&disk=64M` for a blank disk in the browser's memory, gone when the VM is; `&cold` boots the kernel
+ * where the template would start from its snapshot. Several `boot` ask for several kinds of VMs: what
+ * follows one, up to the next, is about its VMs. Every name and value is checked; what does not fit
+ * becomes a sentence that says what would.
  */
 import type { Template } from '../machine/manifest.ts';
 import { formatMemorySize, MEMORY_MAXIMUM, parseMemorySize } from './memory-size.ts';
@@ -20,6 +21,7 @@ export const BOOT_PARAMETERS: ReadonlySet<string> = new Set([
   'memory',
   'disk',
   'start',
+  'cold',
   'run',
 ]);
 
@@ -35,6 +37,8 @@ export interface BootRequest {
   disk?: number;
   /** False: it is listed only. */
   start?: boolean;
+  /** Boots the kernel, although the template has a snapshot. */
+  cold?: boolean;
   run?: string;
 }
 
@@ -106,6 +110,11 @@ function readGroup(
   if (start === 'no') request.start = false;
   else if (start !== undefined && start !== 'yes') {
     problems.push(`“start” is yes or no, not “${clip(start)}”.`);
+  }
+  const cold = group.get('cold');
+  if (cold === '' || cold === 'yes') request.cold = true;
+  else if (cold !== undefined && cold !== 'no') {
+    problems.push(`“cold” stands alone, or is yes or no, not “${clip(cold)}”.`);
   }
   const run = group.get('run');
   if (run !== undefined) {
