@@ -40,6 +40,7 @@ function currentKey(template) {
   return fingerprint(root, [
     ...filesUnder(join(guests, template)),
     ...filesUnder(join(guests, 'lib'), (file) => file.endsWith('.mjs')),
+    ...filesUnder(join(guests, 'common')),
     join(guests, 'build.mjs'),
   ]);
 }

@@ -3,7 +3,8 @@
  * recipe names, and the files under guests/micro/root.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { readDeb } from '../../tools/lib/deb.mjs';
 import { debianPackages } from '../../tools/lib/debian.mjs';
 import { filesUnder } from '../../tools/lib/fingerprint.mjs';
@@ -13,6 +14,9 @@ import { writeCpio } from './cpio.mjs';
 import { moduleClosure, moduleIndexes, moduleName } from './modules.mjs';
 
 const architecture = 'riscv64';
+const guests = fileURLToPath(new URL('..', import.meta.url));
+/** Programs that it shares with the guests on disks. */
+const COMMON = ['guest-agent', 'await-start'];
 
 /**
  * @typedef {object} Recipe
@@ -38,6 +42,7 @@ export async function buildMicro(recipe, overlay, log) {
       ...busyboxFiles(busybox.program),
       ...(await moduleFiles(recipe.modules, files, log)),
       ...overlayFiles(overlay),
+      ...COMMON.map((name) => overlayFile(join(guests, 'common', name), `bin/${name}`)),
     ]),
     packages: Object.fromEntries(
       [...packages, ...busybox.packages].map(({ name, version }) => [name, version]),
@@ -173,10 +178,11 @@ async function findXz(log) {
 
 /** @param {string} folder @returns {import('./cpio.mjs').Node[]} */
 function overlayFiles(folder) {
-  return filesUnder(folder).map((file) => ({
-    path: relative(folder, file),
-    type: 'file',
-    mode: statSync(file).mode & 0o100 ? 0o755 : 0o644,
-    data: readFileSync(file),
-  }));
+  return filesUnder(folder).map((file) => overlayFile(file, relative(folder, file)));
+}
+
+/** @param {string} file @param {string} path @returns {import('./cpio.mjs').Node} */
+function overlayFile(file, path) {
+  const mode = statSync(file).mode & 0o100 ? 0o755 : 0o644;
+  return { path, type: 'file', mode, data: readFileSync(file) };
 }
