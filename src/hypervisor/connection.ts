@@ -123,8 +123,10 @@ export class Connection {
   }
 
   boot(config: BootConfig): Promise<void> {
-    const transfer: Transferable[] = [config.kernel.bytes];
-    if (config.initrd !== undefined) transfer.push(config.initrd.bytes);
+    const { kernel, initrd, template } = config;
+    const images = [kernel, initrd, template?.index, template?.state];
+    const transfer: Transferable[] = images.flatMap((image) => (image ? [image.bytes] : []));
+    if (template !== undefined) transfer.push(template.port);
     const { disks = [], shares = [] } = config;
     for (const { port } of [...disks, ...shares]) transfer.push(port);
     if (config.from) transfer.push(config.from.source);

@@ -7,6 +7,7 @@ import type { Template } from '../machine/manifest.ts';
 import { EventLog } from '../resources/event-log.ts';
 import { newId } from '../storage/id.ts';
 import { describeVms } from './boot-address.ts';
+import { expectBoot } from './boot-source.ts';
 import { ImageStore } from './images.ts';
 import { freeName, freeNames } from './names.ts';
 import type { Library } from './snapshots/library.ts';
@@ -19,6 +20,7 @@ import type {
 } from './snapshots/types.ts';
 import type { DiskRequest } from './storage/api.ts';
 import { Storage } from './storage/client.ts';
+import { TemplateSnapshots } from './template-snapshots.ts';
 import { isLive, isPending, Vm, type VmView } from './vm.ts';
 import { changeEvents } from './vm-events.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
@@ -43,12 +45,16 @@ export interface NewVms {
   disks?: readonly Omit<DiskRequest, 'id'>[] | undefined;
   /** False: they are made and stay off. */
   start?: boolean | undefined;
+  /** They boot the kernel, although the template has a snapshot. */
+  cold?: boolean | undefined;
   run?: string | undefined;
 }
 
 export class Fleet {
   readonly store: StoreApi<FleetState> = createStore<FleetState>(() => ({ vms: [] }));
   readonly images: ImageStore;
+  /** The snapshots that templates start from. */
+  readonly starts: TemplateSnapshots;
   /** Disks, snapshots and documents of this browser. */
   readonly storage = new Storage();
   /** Snapshots of this browser's storage, once `openStorage` has found it. */
@@ -67,12 +73,18 @@ export class Fleet {
 
   constructor(options: { images: URL; assets: WorkerAssetUrls }) {
     this.images = new ImageStore(options.images);
+    this.starts = new TemplateSnapshots(this.images);
     this.workers = new Workers(new WorkerAssets(options.assets));
   }
 
   /** A VM will be asked for soon. Resolves when the worker for it runs, or cannot. */
   expectVm(): Promise<void> {
     return this.workers.warm();
+  }
+
+  /** Has what a VM will start from downloaded; resolves when the first of it comes, or cannot. */
+  expectBoot(wanted: NewVms): Promise<void> {
+    return expectBoot(this, wanted).catch(() => {});
   }
 
   /** Makes VMs and starts them; returns their ids in order. */
@@ -89,9 +101,15 @@ export class Fleet {
           memory: request.memory,
           disk: request.disk,
           disks: request.disks?.map((disk) => ({ ...disk, id: newId() })),
+          cold: request.cold,
           run: request.run,
         },
-        { images: this.images, workers: this.workers, storage: this.storage },
+        {
+          images: this.images,
+          starts: this.starts,
+          workers: this.workers,
+          storage: this.storage,
+        },
         (view, before) => {
           for (const event of changeEvents(before, view)) this.events.add(event);
           this.publish('soon');

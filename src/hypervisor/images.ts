@@ -45,7 +45,12 @@ export class ImageStore {
   }
 
   async manifest(template: Template): Promise<Manifest> {
-    return this.described(new URL(template.manifest, this.folder), parseManifest);
+    return this.described(this.manifestUrl(template), parseManifest);
+  }
+
+  /** What a manifest names is relative to it. */
+  manifestUrl(template: Template): URL {
+    return new URL(template.manifest, this.folder);
   }
 
   /**
@@ -109,10 +114,11 @@ export class ImageStore {
     return initrd === undefined ? { manifest, kernel } : { manifest, kernel, initrd };
   }
 
-  private async file(
+  /** A file that a manifest names, verified: from the cache, or downloaded and kept there. */
+  async file(
     base: URL,
     file: ImageFile,
-    progress: (bytes: number) => void,
+    progress: (bytes: number) => void = () => {},
   ): Promise<PackedImage> {
     const wire = file.gz ?? file;
     const url = new URL(wire.file, base);

@@ -7,8 +7,9 @@
 import { SHARED_TAG } from '../machine/devices/virtio/share-backend.ts';
 import type { Template } from '../machine/manifest.ts';
 import type { PortDiskConfig } from '../worker/port-disk.ts';
-import type { Figures, GuestState, PackedImage, WorkerMessage } from '../worker/protocol.ts';
+import type { Figures, GuestState, WorkerMessage } from '../worker/protocol.ts';
 import { BootProgress, type BootStage } from './boot-progress.ts';
+import { bootSource } from './boot-source.ts';
 import type { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
 import type { Isolation } from './frame.ts';
@@ -23,6 +24,7 @@ import type {
 } from './snapshots/types.ts';
 import type { DiskRequest } from './storage/api.ts';
 import type { Storage } from './storage/client.ts';
+import type { TemplateSnapshots } from './template-snapshots.ts';
 import type { Workers } from './workers.ts';
 
 export type VmStatus =
@@ -82,12 +84,15 @@ export interface VmSpecification {
   disk?: number | undefined;
   /** Disks of storage, by the ids that they have there; made when they are not there yet. */
   disks?: readonly DiskRequest[] | undefined;
+  /** Boots the kernel, although the template has a snapshot. */
+  cold?: boolean | undefined;
   /** Typed when the shell is up. */
   run?: string | undefined;
 }
 
 export interface VmSurroundings {
   images: ImageStore;
+  starts: TemplateSnapshots;
   workers: Workers;
   storage: Storage;
 }
@@ -179,16 +184,19 @@ export class Vm {
       const preparing = this.prepare(current);
       // What goes wrong there is met below, when the images are there.
       preparing.catch(() => {});
-      const images = await this.surroundings.images
-        .load(this.specification.template, (loaded, total) => {
+      const { manifest, memory, config } = await bootSource(
+        this.surroundings,
+        this.specification,
+        (loaded, total) => {
           if (current()) this.update({ download: { loaded, total } });
-        })
-        .catch((error: unknown) => {
-          preparing.then((connection) => connection.close()).catch(() => {});
-          throw error;
-        });
-      const { manifest } = images;
-      const memory = this.specification.memory ?? manifest.memory.default;
+        },
+        (what) => {
+          if (current()) this.end('crashed', violationReason(what));
+        },
+      ).catch((error: unknown) => {
+        preparing.then((connection) => connection.close()).catch(() => {});
+        throw error;
+      });
       if (current()) this.update({ status: 'starting', download: undefined, memory });
       const connection = await preparing;
       if (!current()) return connection.close();
@@ -198,8 +206,7 @@ export class Vm {
       await connection.boot({
         shares: [{ tag: SHARED_TAG, port: this.share(current) }],
         memory,
-        kernel: copyOf(images.kernel),
-        ...(images.initrd === undefined ? {} : { initrd: copyOf(images.initrd) }),
+        ...config,
         append: withHostName(manifest.append, this.specification.name, manifest.name),
         ...(this.specification.disk === undefined ? {} : { disk: this.specification.disk }),
         ...(disks.length === 0 ? {} : { disks }),
@@ -469,9 +476,4 @@ export class Vm {
 
 function violationReason(what: string): string {
   return `The VM was stopped: its worker broke the rules of the boundary (${what}).`;
-}
-
-/** For a worker to take over: several VMs may start from one image. */
-function copyOf(image: PackedImage): PackedImage {
-  return { ...image, bytes: image.bytes.slice(0) };
 }

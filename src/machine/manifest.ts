@@ -51,6 +51,18 @@ export const ManifestSchema = v.pipe(
     initrd: v.optional(ImageFileSchema),
     /** The root disk's own manifest; its chunks lie below the same folder. */
     disk: v.optional(ImageFileSchema),
+    /** The guest at its prompt: where VMs start (snapshot/template-index.ts). */
+    snapshot: v.optional(
+      v.object({
+        ...ImageFileSchema.entries,
+        /** Of the machine's saved state; another version boots its kernel. */
+        version: v.number(),
+        /** Bytes of RAM, which a machine must have to start there. */
+        memory: Bytes,
+        /** The root disk as it was then; its chunks lie with those of `disk`. */
+        disk: v.optional(ImageFileSchema),
+      }),
+    ),
     append: v.pipe(v.string(), v.maxLength(2048), v.regex(/^[\x20-\x7e]*$/, 'has odd characters')),
     memory: v.object({ default: Bytes, minimum: Bytes }),
     /** Debian packages that the image was made from, with their versions. */

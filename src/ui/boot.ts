@@ -49,7 +49,8 @@ async function bootFromAddress(templates: readonly Template[]): Promise<void> {
   for (const request of parsed.requests) {
     const template = templates.find(({ name }) => name === request.template);
     if (template === undefined) continue;
-    downloads.push(firstBytes(template));
+    // What goes wrong there is met when the VM loads it.
+    downloads.push(fleet.expectBoot({ ...request, template }));
     const problem = await memoryProblem(template, request);
     if (problem !== undefined) problems.push(problem);
     wanted.push({ ...request, template });
@@ -57,23 +58,6 @@ async function bootFromAddress(templates: readonly Template[]): Promise<void> {
   if (problems.length > 0) setUi({ bootProblems: [...new Set(problems)] });
   else bootAgain(wanted, formerLayout());
   await Promise.all(downloads);
-}
-
-/**
- * Downloads a template's images before anything is shown; resolves when they come. What goes wrong
- * is met when the VM loads them.
- */
-function firstBytes(template: Template): Promise<void> {
-  return new Promise((resolve) => {
-    fleet.images
-      .load(template, (loaded) => {
-        if (loaded > 0) resolve();
-      })
-      .then(
-        () => resolve(),
-        () => resolve(),
-      );
-  });
 }
 
 /** Makes the address's VMs, with the consoles that were open before a reload: all, if none was. */

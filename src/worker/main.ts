@@ -8,27 +8,26 @@ import { PortDisk } from './port-disk.ts';
 import { PortShare } from './port-share.ts';
 import { PortSink } from './port-sink.ts';
 import { PortSource } from './port-source.ts';
-import { unpack } from './unpack.ts';
+import { openTemplate } from './template.ts';
+import { linuxBoot } from './template-port.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
 const createMachine: MachineFactory = async (config, core, host, translations) => {
-  const [kernel, initrd] = await Promise.all([
-    unpack(config.kernel),
-    config.initrd && unpack(config.initrd),
-  ]);
+  const { kernel, initrd, append } = config;
+  const template = config.template && (await openTemplate(config.template));
+  const boot = kernel
+    ? await linuxBoot(kernel, initrd, append)
+    : () =>
+        template ? template.port.images(append) : Promise.reject(new Error('No kernel came.'));
   const disks = (config.disks ?? []).map((disk) => new PortDisk(disk));
   const shares = (config.shares ?? []).map(({ tag, port }) => new PortShare(tag, port));
   const machine = Machine.create(
     {
       memory: config.memory,
-      boot: {
-        kind: 'linux',
-        kernel,
-        ...(initrd === undefined ? {} : { initrd }),
-        append: config.append,
-      },
+      boot,
       disks: [...disks, ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)])],
       shares,
+      ports: template?.ports ?? [],
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,
@@ -37,7 +36,7 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     host,
   );
   return {
-    start: () => machine.start(),
+    start: () => (template ? template.start(machine) : machine.start()),
     pause: () => machine.pause(),
     resume: () => machine.resume(),
     reset: () => machine.reset(),
@@ -61,7 +60,10 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     get state() {
       return machine.state;
     },
-    onState: (listener) => machine.onState(listener),
+    onState: (listener) =>
+      machine.onState((state) => {
+        if (template?.starting !== true) listener(state);
+      }),
     onConsole: (listener) => machine.onConsole(listener),
     consoleInput: (data) => machine.consoleInput(data),
     resize: (columns, rows) => machine.resize(columns, rows),

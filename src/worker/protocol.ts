@@ -106,11 +106,23 @@ export interface PackedImage {
   size: number;
 }
 
+/** The snapshot that a template starts from (machine/snapshot/template-index.ts). */
+export interface TemplateStart {
+  index: PackedImage;
+  state: PackedImage;
+  /** The rest comes on it: pieces, and images for a reset (template-protocol.ts). */
+  port: MessagePort;
+  /** What the guest is told that it is called. */
+  hostName: string;
+}
+
 export interface BootConfig {
   /** Guest RAM in bytes. */
   memory: number;
-  kernel: PackedImage;
+  /** What is booted; without it the VM goes on from `template`. */
+  kernel?: PackedImage;
   initrd?: PackedImage;
+  template?: TemplateStart;
   append: string;
   /** Bytes of a blank disk in the worker's memory. */
   disk?: number;

@@ -27,7 +27,8 @@ import { unpack } from './unpack.ts';
 
 /** What this file needs of a machine. */
 export interface ServedMachine {
-  start(): void;
+  /** Powers on, or goes on from where its template starts. */
+  start(): void | Promise<void>;
   pause(): void | Promise<void>;
   resume(): void | Promise<void>;
   reset(): void | Promise<void>;
@@ -128,7 +129,7 @@ class VmServer implements VmApi {
     machine.resize(config.columns, config.rows);
     this.reportFigures(machine, host);
     if (config.from) await machine.restore(config.from);
-    else machine.start();
+    else await machine.start();
   }
 
   async pause(): Promise<void> {
