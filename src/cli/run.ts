@@ -2,6 +2,7 @@
  * `tabvisor run`: one machine in this process. Loads what the arguments name, runs it in a session
  * (session.ts), and turns its end into an exit code.
  */
+import { AGENT_PORT } from '../machine/agent.ts';
 import { SHARED_TAG, type ShareBackend } from '../machine/devices/virtio/share-backend.ts';
 import { UserError } from '../machine/errors.ts';
 import { EXEC_APPEND } from '../machine/exec.ts';
@@ -98,6 +99,7 @@ async function runFrom(
         disks: ownDisks,
         shares,
         ports: session.ports,
+        agent: opened?.setup.ports.includes(AGENT_PORT),
         tier: args.tier,
         without: args.without,
         translations,

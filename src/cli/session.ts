@@ -44,7 +44,9 @@ export function consoleSession(ports: readonly string[] = []): Session {
         });
         const tty = process.stdin.isTTY === true;
         machine.onConsole((data) => process.stdout.write(data));
-        machine.onEvent((event) => process.stderr.write(`tabvisor: ${event}${tty ? '\r' : ''}\n`));
+        machine.onEvent(({ text }) =>
+          process.stderr.write(`tabvisor: ${text}${tty ? '\r' : ''}\n`),
+        );
         onEnd(machine, finish);
         const terminal = attachTerminal(process.stdin, process.stdout, {
           data: (data) => (tty ? keys.feed(data) : pour(machine, data)),

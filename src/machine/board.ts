@@ -19,6 +19,7 @@ import { Plic } from './devices/plic.ts';
 import { GoldfishRtc } from './devices/rtc.ts';
 import { type Finish, Syscon } from './devices/syscon.ts';
 import { Uart16550 } from './devices/uart.ts';
+import { BalloonDevice } from './devices/virtio/balloon.ts';
 import { BlockDevice } from './devices/virtio/block.ts';
 import type { BlockBackend } from './devices/virtio/block-backend.ts';
 import { ConsoleDevice } from './devices/virtio/console.ts';
@@ -28,6 +29,7 @@ import { NinePDevice } from './devices/virtio/nine-p.ts';
 import type { ShareBackend } from './devices/virtio/share-backend.ts';
 import { VmGenerationId } from './devices/vmgenid.ts';
 import { messageOf } from './errors.ts';
+import type { MachineEvent, MachineEventKind } from './events.ts';
 import { buildFdt } from './fdt.ts';
 import { Firmware } from './firmware.ts';
 import type { MachineHost } from './host.ts';
@@ -66,6 +68,7 @@ const HART = 0;
 /** Flags that say nothing about code or watching. */
 const UNWRITTEN = PageFlag.Clean | PageFlag.Pending;
 const SEED_BYTES = 64;
+const ZEROS = new Uint8Array(PAGE_SIZE);
 
 /** What the guest, or a failure, asks of the machine as a whole. */
 export type MachineRequest =
@@ -115,8 +118,7 @@ export interface BoardOptions {
   readonly onInputSpace: () => void;
   /** The guest asked the firmware for typed input, or does nothing but look for some. */
   readonly onInputWanted: () => void;
-  /** A line for the event log. */
-  readonly onEvent: (event: string) => void;
+  readonly onEvent: (event: MachineEvent) => void;
 }
 
 export class Board {
@@ -128,6 +130,8 @@ export class Board {
   readonly generation: VmGenerationId;
   readonly uart: Uart16550;
   readonly console: ConsoleDevice;
+  readonly balloon: BalloonDevice;
+  readonly disks: readonly BlockDevice[];
   readonly firmware: Firmware;
   readonly htif: HtifDevice | undefined;
   readonly translator: Translator | undefined;
@@ -149,7 +153,7 @@ export class Board {
   constructor(options: BoardOptions) {
     this.#options = options;
     this.plan = options.plan;
-    const { memory: size, console, panic, host, clock, wake, onEvent } = options;
+    const { memory: size, console, panic, host, clock, wake } = options;
     const memory = createMemory(size, options.shared);
     this.pages = new RamPages(memory.buffer, PAGE_FLAGS_OFFSET, RAM_OFFSET, size);
     this.#ram = new Ram(memory.buffer, RAM_OFFSET, size);
@@ -189,8 +193,12 @@ export class Board {
       new Sswi(1, () => this.hart.setU64('mip', this.hart.u64('mip') | SSIP)),
     );
     this.#place(MemoryMap.uart, this.uart, Irq.uart);
-    for (const [i, disk] of options.disks.entries()) {
-      this.#placeVirtio(VirtioSlot.disks + i, plic, new BlockDevice(disk, { onError: onEvent }));
+    const onError = (text: string) => this.#report('disk-error', text);
+    this.disks = options.disks.map(
+      (disk) => new BlockDevice(disk, { onError, now: () => host.now() }),
+    );
+    for (const [i, disk] of this.disks.entries()) {
+      this.#placeVirtio(VirtioSlot.disks + i, plic, disk);
     }
     this.#placeVirtio(VirtioSlot.entropy, plic, new EntropyDevice((into) => host.entropy(into)));
     this.console = new ConsoleDevice({
@@ -208,8 +216,17 @@ export class Board {
     });
     this.#placeVirtio(VirtioSlot.console, plic, this.console);
     for (const [i, share] of options.shares.entries()) {
-      this.#placeVirtio(VirtioSlot.shares + i, plic, new NinePDevice(share, { onError: onEvent }));
+      this.#placeVirtio(VirtioSlot.shares + i, plic, new NinePDevice(share, { onError }));
     }
+    this.balloon = new BalloonDevice({
+      pages: size >>> PAGE_SHIFT,
+      discard: (page) => this.#discard(page),
+      busy: () => this.pages.full,
+      turn: () => host.turn(),
+      onPressure: () =>
+        this.#report('memory', 'The guest took memory back from the balloon: it had none left.'),
+    });
+    this.#placeVirtio(VirtioSlot.balloon, plic, this.balloon);
     // Last: at a reset it takes over the levels of lines that the others have lowered.
     this.#place(MemoryMap.plic, plic);
 
@@ -254,14 +271,16 @@ export class Board {
       });
     // Interrupt controllers before the devices whose lines they take over.
     const placed = [...this.#devices].reverse();
-    this.state = stateOfParts(1, {
+    const nameOf = ({ base, device }: Placed) => `${device.name}@${base.toString(16)}`;
+    const parts = {
       hart: hartState(this.hart),
       firmware: this.firmware.state,
       ...(this.htif && { htif: this.htif.state }),
-      ...Object.fromEntries(
-        placed.map(({ base, device }) => [`${device.name}@${base.toString(16)}`, device.state]),
-      ),
-    });
+      ...Object.fromEntries(placed.map((one) => [nameOf(one), one.device.state])),
+    };
+    // The first snapshots are of machines without a balloon; a guest that found none looks for none.
+    const balloon = placed.find(({ device }) => device.name === this.balloon.name);
+    this.state = stateOfParts(1, parts, { optional: balloon ? [nameOf(balloon)] : [] });
   }
 
   /** Everything as after power-on, the program in memory, the hart before its first instruction. */
@@ -401,11 +420,25 @@ export class Board {
       memory: this.memory,
       irq: plic.line(irq),
       onFault: ({ device: name, reason, error }) => {
-        if (error === undefined) this.#options.onEvent(`The driver of ${name} failed: ${reason}`);
-        else this.ask({ kind: 'crash', reason: `The device ${name} failed: ${reason}` });
+        if (error === undefined) {
+          this.#report('refused-input', `The driver of ${name} failed: ${reason}`);
+          return;
+        }
+        this.ask({ kind: 'crash', reason: `The device ${name} failed: ${reason}` });
       },
     });
     this.#place(MemoryMap.virtio + slot * VIRTIO_STRIDE, transport, irq);
+  }
+
+  #report(kind: MachineEventKind, text: string): void {
+    this.#options.onEvent({ kind, level: 'warning', text });
+  }
+
+  /** Gives up what a page holds; false: it held nothing, and has not been touched. */
+  #discard(page: number): boolean {
+    if (this.#ram.isZero(page)) return false;
+    this.#load(page * PAGE_SIZE, ZEROS);
+    return true;
   }
 
   #load(offset: number, data: Uint8Array): void {

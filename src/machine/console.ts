@@ -50,6 +50,7 @@ const LINE_LIMIT = 500;
  */
 export class PanicWatcher {
   readonly #onEnd: () => void;
+  readonly #onLine: (line: string) => void;
   readonly #fields = { line: '', panicked: false, reason: '' };
   readonly state: State = stateOf(1, this.#fields, {
     line: text(LINE_LIMIT),
@@ -57,9 +58,13 @@ export class PanicWatcher {
     reason: text(LINE_LIMIT),
   });
 
-  /** `onEnd` is called when the kernel has said all and would spin for ever. */
-  constructor(onEnd: () => void) {
+  /**
+   * `onEnd` is called when the kernel has said all and would spin for ever, `onLine` with each line
+   * before a panic.
+   */
+  constructor(onEnd: () => void, onLine: (line: string) => void = () => {}) {
     this.#onEnd = onEnd;
+    this.#onLine = onLine;
   }
 
   /** What the kernel gave as reason, once it has panicked. */
@@ -82,6 +87,8 @@ export class PanicWatcher {
       fields.panicked = true;
     } else if (fields.panicked && PANIC_END.test(line)) {
       this.#onEnd();
+    } else if (!fields.panicked) {
+      this.#onLine(line);
     }
   }
 

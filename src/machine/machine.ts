@@ -1,22 +1,16 @@
-/**
- * A computer to switch on: what the page, the worker and the command line hold. Relies on a host for
- * everything from outside; guarantees that no failure of guest or device throws out of it: it
- * becomes the machine's state, with a reason.
- */
-import type { EngineFeature } from '../translator/features.ts';
-import type { TranslatorOptions, TranslatorStats } from '../translator/translator.ts';
-import { Board, type MachineRequest, type Tier } from './board.ts';
+import { AGENT_PORT, GuestAgent, portsWith } from './agent.ts';
+import { Board, type MachineRequest } from './board.ts';
 import { GuestClock } from './clock.ts';
+import { checkConfig, type MachineConfig, waitsForTerminal } from './config.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
-import type { BlockBackend } from './devices/virtio/block-backend.ts';
-import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-port.ts';
-import type { ShareBackend } from './devices/virtio/share-backend.ts';
-import { LifecycleError, messageOf, UserError } from './errors.ts';
+import type { ConsolePort } from './devices/virtio/console-port.ts';
+import { LifecycleError, messageOf } from './errors.ts';
+import { kernelEvent, type MachineEvent } from './events.ts';
 import { type Disposable, Listeners, type MachineHost } from './host.ts';
 import { ConsoleInput } from './input.ts';
 import { Lifecycle, type MachineState } from './lifecycle.ts';
-import { type BootConfig, planBoot } from './loader/boot.ts';
-import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB, SHARES_MAX } from './memory-map.ts';
+import { planBoot } from './loader/boot.ts';
+import { targetPages } from './memory-size.ts';
 import { RunLoop } from './runloop.ts';
 import { MachineSnapshots } from './snapshot/machine-snapshots.ts';
 import type { PagerStats } from './snapshot/pager.ts';
@@ -27,65 +21,16 @@ import type {
   SnapshotSource,
 } from './snapshot/snapshot.ts';
 import { range, stateOf } from './state.ts';
+import { boardStats, type MachineStats } from './stats.ts';
 
 export type { EngineFeature } from '../translator/features.ts';
 export type { Tier } from './board.ts';
+export type { MachineConfig } from './config.ts';
+export type { MachineEvent } from './events.ts';
 export type { MachineState } from './lifecycle.ts';
 export type { BootConfig } from './loader/boot.ts';
+export type { MachineStats } from './stats.ts';
 
-export interface MachineConfig {
-  /** Bytes of RAM: a multiple of 64 KiB from 1 MB to 2 GB. */
-  readonly memory: number;
-  /** What it boots; a function: asked at the first power-on, which a restored machine may never see. */
-  readonly boot: BootConfig | (() => Promise<BootConfig>);
-  readonly disks?: readonly BlockBackend[];
-  /** Shared folders, each with a tag of its own. */
-  readonly shares?: readonly ShareBackend[];
-  /** Further ports of the virtio console, by name: `port(name)` gives the host's side. */
-  readonly ports?: readonly ConsolePortOptions[];
-  readonly console?: { readonly columns: number; readonly rows: number };
-  /** The compiled core: the build that fits `shared`. */
-  readonly core: WebAssembly.Module;
-  /** Whether the machine's memory is shared between threads. */
-  readonly shared: boolean;
-  /** What runs guest code; `both` unless given. */
-  readonly tier?: Tier;
-  /** Features of the engine to do without, as if it lacked them. */
-  readonly without?: readonly EngineFeature[];
-  /** A library of translations made ahead of time, for this core and kind of memory; it may come late. */
-  readonly translations?: Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
-  readonly translator?: TranslatorOptions;
-  /** Called before each instruction, which then runs alone: for tracing. */
-  readonly trace?: (board: Board) => void;
-  /** Looks at the running guest now and then: for profiles. */
-  readonly sampler?: { interval(): number; look(board: Board, ms: number): void };
-}
-
-export interface MachineStats {
-  /** Seconds in which the machine was running. */
-  readonly wall_s: number;
-  /** Seconds from the start to the first output on the virtio console, where a shell speaks. */
-  readonly boot_s: number | null;
-  readonly instructions: number;
-  /** Million instructions in a second of work. */
-  readonly mips: number;
-  /** Seconds in which the guest waited. */
-  readonly idle_s: number;
-  /** Bytes of RAM that hold something, and all there is. */
-  readonly ram_bytes: number;
-  readonly memory_bytes: number;
-  /** Since the last reset: instructions that each tier ran, walks of page tables, traps. */
-  readonly interpreted_instructions: number;
-  readonly translated_instructions: number;
-  readonly tlb_misses: number;
-  readonly traps: number;
-  readonly interrupts: number;
-  /** What the translator did; absent where all is interpreted. */
-  readonly translator?: TranslatorStats;
-}
-
-/** Where a program in the guest is told that it is a clone, and how it is called now. */
-const AGENT_PORT = 'org.tabvisor.agent';
 /** A guest that starts this often in a row, each time within the span, is taken off. */
 const REBOOTS_MAX = 5;
 const REBOOT_SPAN_MS = 10_000;
@@ -100,12 +45,13 @@ export class Machine {
   readonly #host: MachineHost;
   readonly #lifecycle = new Lifecycle();
   readonly #consoleListeners = new Listeners<[Uint8Array, ConsoleSource]>();
-  readonly #eventListeners = new Listeners<[string]>();
+  readonly #eventListeners = new Listeners<[MachineEvent]>();
   readonly #clock: GuestClock;
   readonly #console: ConsoleOutput;
   readonly #panic: PanicWatcher;
   readonly #board: Board;
   readonly #input: ConsoleInput;
+  readonly #agent = new GuestAgent();
   readonly #loop: RunLoop;
   /** Counts starts, resumes and stops: what an older one still awaited is void. */
   #generation = 0;
@@ -119,6 +65,7 @@ export class Machine {
   #runningSince: number | undefined;
   #bootedAt: number | undefined;
   #poweredOnAt = 0;
+  #consoleBytes = 0;
   readonly #fields = { quickReboots: 0 };
   #watchingIdle = false;
   /** Powered on, but for the program, which is on its way. */
@@ -129,17 +76,24 @@ export class Machine {
     this.#host = host;
     const { boot } = config;
     const plan = typeof boot === 'function' ? undefined : planBoot(boot, config.memory);
+    const terminal = waitsForTerminal(boot);
     this.#clock = new GuestClock(() => host.now());
     this.#console = new ConsoleOutput((data, source) => {
       if (source === 'hvc') {
         this.#bootedAt ??= host.now();
         this.#input.guestReads();
       }
+      this.#consoleBytes += data.length;
       this.#consoleListeners.emit(data, source);
     });
-    this.#panic = new PanicWatcher(() =>
-      this.#board.ask({ kind: 'crash', reason: this.#panicReason() }),
+    this.#panic = new PanicWatcher(
+      () => this.#board.ask({ kind: 'crash', reason: this.#panicReason() }),
+      (line) => {
+        const event = kernelEvent(line);
+        if (event) this.#eventListeners.emit(event);
+      },
     );
+    const ports = portsWith(this.#agent, config.ports ?? [], config.agent ?? terminal);
     this.#board = new Board({
       memory: config.memory,
       core: config.core,
@@ -155,20 +109,19 @@ export class Machine {
       wake: () => this.#loop?.wake(),
       disks: config.disks ?? [],
       shares: config.shares ?? [],
-      ports: config.ports ?? [],
+      ports,
       columns: config.console?.columns ?? 80,
       rows: config.console?.rows ?? 24,
       onInputSpace: () => this.#input?.pump(),
       onInputWanted: () => this.#input.guestReads(),
       onEvent: (event) => this.#eventListeners.emit(event),
     });
+    this.#agent.attach(this.port(AGENT_PORT));
+    this.#board.balloon.wanted = targetPages(config.memory, config.memoryTarget ?? config.memory);
     if (config.translations && config.tier !== 'translator') {
       void this.#loadLibrary(config.translations);
     }
-    this.#input = new ConsoleInput(
-      this.#board,
-      typeof boot === 'function' || waitsForTerminal(boot),
-    );
+    this.#input = new ConsoleInput(this.#board, terminal);
     const { disks = [], shares = [] } = config;
     this.#snapshots = new MachineSnapshots({
       board: this.#board,
@@ -183,7 +136,7 @@ export class Machine {
         memory: config.memory,
         disks,
         shares: shares.map(({ tag }) => tag),
-        ports: (config.ports ?? []).map(({ name }) => name ?? ''),
+        ports: ports.map(({ name }) => name ?? ''),
         htif: plan?.htif !== undefined,
       },
       machine: stateOf(1, this.#fields, { quickReboots: range(0, REBOOTS_MAX) }),
@@ -205,24 +158,7 @@ export class Machine {
 
   /** Makes a machine that is off. Refuses with a sentence what cannot work. */
   static create(config: MachineConfig, host: MachineHost): Machine {
-    const { memory } = config;
-    if (
-      !Number.isInteger(memory) ||
-      memory < MEMORY_MIN ||
-      memory > MEMORY_MAX ||
-      memory % MEMORY_STEP !== 0
-    ) {
-      throw new UserError(
-        `A machine cannot have ${memory} bytes of memory: give it ${MEMORY_MIN / MIB} MB to ` +
-          `${MEMORY_MAX / MIB} MB.`,
-      );
-    }
-    if ((config.disks?.length ?? 0) > DISKS_MAX) {
-      throw new UserError(`A machine takes ${DISKS_MAX} disks at most. Give it fewer.`);
-    }
-    if ((config.shares?.length ?? 0) > SHARES_MAX) {
-      throw new UserError(`A machine takes ${SHARES_MAX} shared folders at most. Give it fewer.`);
-    }
+    checkConfig(config);
     return new Machine(config, host);
   }
 
@@ -240,7 +176,7 @@ export class Machine {
   }
 
   /** What a log should say and no state does: a driver that failed, a disk that has an error. */
-  onEvent(listener: (event: string) => void): Disposable {
+  onEvent(listener: (event: MachineEvent) => void): Disposable {
     return this.#eventListeners.add(listener);
   }
 
@@ -353,28 +289,43 @@ export class Machine {
     return this.#board.console.ports.find((port) => !port.isConsole && port.name === name);
   }
 
+  /**
+   * Asks the guest to get by with so many bytes of its memory, or lets it have more again. It takes
+   * effect while the guest runs, as far as that can: `stats` says what the guest confirms.
+   */
+  setMemoryTarget(bytes: number): void {
+    this.#board.balloon.wanted = targetPages(this.#config.memory, bytes);
+  }
+
+  /** Asks the guest how its memory is used: `stats` has the answer soon after, if there is one. */
+  refreshMemory(): void {
+    if (this.state.kind === 'running') this.#board.balloon.requestStats();
+  }
+
+  /** Asks the guest's agent for its figures, likewise. */
+  refreshAgent(): void {
+    if (this.state.kind === 'running') this.#agent.requestStats();
+  }
+
   /** Figures since the creation. `ram`: whether all of a large RAM is looked at for how much is used. */
   stats(ram: 'whole' | 'estimate' = 'whole'): MachineStats {
     const ranMs = this.#ranMs + this.#sinceRunning();
     const idle = Math.min(this.#loop.idleMs, ranMs);
     const sinceReset = this.#instructionsSince();
-    const translated = Number(this.#board.hart.u64('stat_translated'));
     const instructions = this.#instructionsBefore + sinceReset;
     const busySeconds = (ranMs - idle) / 1000;
+    const board = boardStats(this.#board, this.#config.memory, this.#agent.stats);
     return {
       wall_s: ranMs / 1000,
       boot_s: this.#bootedAt === undefined ? null : (this.#bootedAt - this.#poweredOnAt) / 1000,
       instructions,
       mips: busySeconds > 0 ? instructions / busySeconds / 1e6 : 0,
       idle_s: idle / 1000,
+      steal_s: 0,
       ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(ram === 'whole'),
-      memory_bytes: this.#config.memory,
-      interpreted_instructions: Math.max(0, sinceReset - translated),
-      translated_instructions: translated,
-      tlb_misses: Number(this.#board.hart.u64('stat_tlb_misses')),
-      traps: Number(this.#board.hart.u64('stat_traps')),
-      interrupts: Number(this.#board.hart.u64('stat_interrupts')),
-      translator: this.#board.translator?.stats,
+      console_bytes: this.#consoleBytes,
+      interpreted_instructions: Math.max(0, sinceReset - board.translated_instructions),
+      ...board,
     };
   }
 
@@ -382,9 +333,8 @@ export class Machine {
     try {
       await this.#board.translator?.loadLibrary(await translations);
     } catch (error) {
-      this.#eventListeners.emit(
-        `Translations made ahead of time are left out: ${messageOf(error)}`,
-      );
+      const text = `Translations made ahead of time are left out: ${messageOf(error)}`;
+      this.#eventListeners.emit({ kind: 'guest', level: 'info', text });
     }
   }
 
@@ -394,6 +344,7 @@ export class Machine {
     this.#snapshots.forget('The machine was reset.');
     this.#panic.reset();
     this.#input.reset();
+    this.#agent.forget();
     this.#bootedAt = undefined;
     this.#poweredOnAt = this.#host.now();
     this.#clock.set(0);
@@ -433,10 +384,7 @@ export class Machine {
   /** Tells a guest the time, and that it is not the only one to go on from here. */
   #newGeneration(name: string | undefined): void {
     this.#board.generation.renew();
-    if (name === undefined) return;
-    const time = Math.round(this.#host.wallClock() / 1000);
-    const lines = `time ${time}\nclone ${name.replace(/[^\x21-\x7e]/g, '-')}\n`;
-    this.port(AGENT_PORT)?.write(Uint8Array.from(lines, (letter) => letter.charCodeAt(0)));
+    if (name !== undefined) this.#agent.clone(name, this.#host.wallClock());
   }
 
   #instructionsSince(): number {
@@ -514,9 +462,4 @@ export class Machine {
   #panicReason(): string {
     return `The guest's kernel panicked: ${this.#panic.reason ?? 'for no reason that it gave'}`;
   }
-}
-
-/** Whether a program boots whose shell will be on the virtio console. */
-function waitsForTerminal(boot: BootConfig): boolean {
-  return boot.kind === 'linux' || (boot.kind === 'firmware' && boot.kernel !== undefined);
 }

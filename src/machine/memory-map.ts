@@ -25,9 +25,9 @@ export const Irq = { virtio: 1, uart: 10, rtc: 11, moreVirtio: 12, vmgenid: 30 }
  * Disks take the first slots, where course kernels look for them; then what every machine has. Those
  * from `shares` on are beyond QEMU's eight.
  */
-export const VirtioSlot = { disks: 0, entropy: 6, console: 7, shares: 8 } as const;
+export const VirtioSlot = { disks: 0, entropy: 6, console: 7, shares: 8, balloon: 12 } as const;
 export const DISKS_MAX = VirtioSlot.entropy - VirtioSlot.disks;
-export const SHARES_MAX = 4;
+export const SHARES_MAX = VirtioSlot.balloon - VirtioSlot.shares;
 
 /** The interrupt source of a virtio slot. */
 export function virtioIrq(slot: number): number {

@@ -27,10 +27,8 @@ export class Ram {
   clear(): void {
     const words = this.#words;
     for (let page = 0; page < words.length; page += PAGE_WORDS) {
-      const end = page + PAGE_WORDS;
-      let at = page;
-      while (at < end && Object.is(words[at], 0)) at++;
-      if (at < end) words.fill(0, at, end);
+      const at = this.#firstUsed(page);
+      if (at < page + PAGE_WORDS) words.fill(0, at, page + PAGE_WORDS);
     }
     this.#used.length = 0;
     this.#next = 0;
@@ -48,6 +46,21 @@ export class Ram {
       this.#next = (this.#next + 1) % blocks;
     }
     return this.#used.reduce((sum, pages) => sum + pages, 0) * PAGE_WORDS * 8;
+  }
+
+  /** Whether a page holds nothing; one that was never touched stays so. */
+  isZero(page: number): boolean {
+    const first = page * PAGE_WORDS;
+    return this.#firstUsed(first) === first + PAGE_WORDS;
+  }
+
+  /** The first word that is not zero of the page that begins at word `page`; its end without any. */
+  #firstUsed(page: number): number {
+    const words = this.#words;
+    const end = page + PAGE_WORDS;
+    let at = page;
+    while (at < end && Object.is(words[at], 0)) at++;
+    return at;
   }
 
   /** Used pages of a block. */

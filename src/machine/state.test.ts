@@ -111,6 +111,17 @@ describe('state', () => {
     expect(fields).toEqual({ read: 1, write: 2 });
   });
 
+  test('a part that older states lack stays as it is, any other must be there', () => {
+    const a = component();
+    const b = component();
+    const both = stateOfParts(1, { a: a.state, b: b.state }, { optional: ['b'] });
+    const { a: onlyA } = (both.save() as { parts: Record<string, object> }).parts;
+    b.fields.small = 9;
+    both.restore({ version: 1, parts: { a: onlyA } });
+    expect(b.fields.small).toBe(9);
+    expect(() => both.restore({ version: 1, parts: { b: onlyA } })).toThrow(/lacks the field a/);
+  });
+
   test('a failing part leaves the parts before it unchanged', () => {
     const a = component();
     const b = component();

@@ -88,11 +88,14 @@ export function stateOf<T extends object>(
   return state;
 }
 
-/** The state of a component that consists of others, by name. */
+/**
+ * The state of a component that consists of others, by name. `optional` are parts that older states
+ * lack: restoring such a state leaves them as they are.
+ */
 export function stateOfParts(
   version: number,
   parts: Readonly<Record<string, State>>,
-  options: { restored?: () => void } = {},
+  options: { restored?: () => void; optional?: readonly string[] } = {},
 ): State {
   const names = Object.keys(parts);
   const state: State = {
@@ -107,8 +110,12 @@ export function stateOfParts(
         throw new StateError(`${where} is not a saved state of version ${version}.`);
       }
       const partsSaved = saved.parts;
-      exactKeys(partsSaved, names, where);
-      const apply = names.map((name) => parts[name]!.prepare(partsSaved[name], `${where}.${name}`));
+      const absent = (options.optional ?? []).filter((name) => !Object.hasOwn(partsSaved, name));
+      const present = names.filter((name) => !absent.includes(name));
+      exactKeys(partsSaved, present, where);
+      const apply = present.map((name) =>
+        parts[name]!.prepare(partsSaved[name], `${where}.${name}`),
+      );
       return () => {
         for (const one of apply) one();
         options.restored?.();

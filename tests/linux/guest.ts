@@ -80,7 +80,7 @@ export class Guest {
       else this.serial += text;
       this.#changed();
     });
-    machine.onEvent((event) => this.events.push(event));
+    machine.onEvent(({ text }) => this.events.push(text));
     machine.onState(() => this.#changed());
   }
 

@@ -127,6 +127,11 @@ export class Writer extends Segments {
     this.#closed = false;
   }
 
+  /** The room as ranges of RAM: for a device that is handed the memory itself. */
+  ranges(): { readonly offset: number; readonly length: number }[] {
+    return this.at.slice(0, this.count).map((offset, i) => ({ offset, length: this.lengths[i]! }));
+  }
+
   /** The request was abandoned, its memory is the driver's again: what is written now is lost. */
   close(): void {
     this.#closed = true;

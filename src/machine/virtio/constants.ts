@@ -61,4 +61,4 @@ export const INTERRUPT = { USED_BUFFER: 1, CONFIG_CHANGE: 2 } as const;
 export const DESC = { NEXT: 1, WRITE: 2, INDIRECT: 4, SIZE: 16 } as const;
 export const AVAIL_NO_INTERRUPT = 1;
 
-export const DEVICE_ID = { BLOCK: 2, CONSOLE: 3, ENTROPY: 4, NINE_P: 9 } as const;
+export const DEVICE_ID = { BLOCK: 2, CONSOLE: 3, ENTROPY: 4, BALLOON: 5, NINE_P: 9 } as const;

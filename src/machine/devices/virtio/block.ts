@@ -10,6 +10,7 @@ import { DEVICE_ID } from '../../virtio/constants.ts';
 import type { VirtioDevice, VirtioLink } from '../../virtio/device.ts';
 import { isPowerOfTwo } from '../../virtio/queue.ts';
 import { type BlockBackend, SECTOR } from './block-backend.ts';
+import { DiskCounters, type DiskOperation, type DiskStats } from './disk-stats.ts';
 
 export const BLOCK_FEATURE = {
   SIZE_MAX: 1,
@@ -59,13 +60,16 @@ interface Request {
   readonly epoch: number;
   /** Host copy of the data on its way in either direction. */
   readonly buffer: Uint8Array | undefined;
-  /** `buffer` goes to the guest when the backend has filled it. */
-  readonly answers: boolean;
+  readonly operation: DiskOperation;
+  /** When the backend was asked. */
+  readonly began: number;
 }
 
 export interface BlockOptions {
   /** A backend failed: a sentence for the VM's event log. The guest sees an I/O error. */
   readonly onError?: (reason: string) => void;
+  /** Milliseconds on a clock that never goes back: for how long requests take. */
+  readonly now?: () => number;
 }
 
 export class BlockDevice implements VirtioDevice {
@@ -78,6 +82,8 @@ export class BlockDevice implements VirtioDevice {
   readonly state = NO_STATE;
   readonly #backend: BlockBackend;
   readonly #onError: (reason: string) => void;
+  readonly #now: () => number;
+  readonly #counters = new DiskCounters();
   readonly #sectors: number;
   readonly #spare: Uint8Array[] = [];
   #link: VirtioLink | undefined;
@@ -88,9 +94,10 @@ export class BlockDevice implements VirtioDevice {
   #requestsInFlight = 0;
   #failures = 0;
 
-  constructor(backend: BlockBackend, { onError = () => {} }: BlockOptions = {}) {
+  constructor(backend: BlockBackend, { onError = () => {}, now = () => 0 }: BlockOptions = {}) {
     this.#backend = backend;
     this.#onError = onError;
+    this.#now = now;
     this.#sectors = Math.floor(backend.size / SECTOR);
     const {
       SIZE_MAX: sizeMax,
@@ -110,6 +117,11 @@ export class BlockDevice implements VirtioDevice {
   /** Requests that the backend has not answered yet, stale ones included. */
   get inFlight(): number {
     return this.#requestsInFlight;
+  }
+
+  /** What it has done, since it was made. */
+  takeStats(): DiskStats {
+    return this.#counters.take();
   }
 
   attach(link: VirtioLink): void {
@@ -172,7 +184,7 @@ export class BlockDevice implements VirtioDevice {
         this.#write(chain, sector);
         break;
       case BLOCK_TYPE.FLUSH:
-        this.#run(chain, () => this.#backend.flush());
+        this.#run(chain, 'flushes', () => this.#backend.flush());
         break;
       case BLOCK_TYPE.GET_ID:
         this.#identify(chain);
@@ -193,7 +205,7 @@ export class BlockDevice implements VirtioDevice {
       return;
     }
     const buffer = this.#takeBuffer(length);
-    this.#run(chain, () => this.#backend.read(sector * SECTOR, buffer), buffer, true);
+    this.#run(chain, 'reads', () => this.#backend.read(sector * SECTOR, buffer), buffer);
   }
 
   #write(chain: DescriptorChain, sector: number): void {
@@ -204,7 +216,8 @@ export class BlockDevice implements VirtioDevice {
     }
     const buffer = this.#takeBuffer(length);
     chain.reader.read(buffer);
-    this.#run(chain, () => this.#durably(this.#backend.write(sector * SECTOR, buffer)), buffer);
+    const write = () => this.#durably(this.#backend.write(sector * SECTOR, buffer));
+    this.#run(chain, 'writes', write, buffer);
   }
 
   /** A driver that cannot flush (virtio 1.2 §5.2.6.2) relies on each write being durable. */
@@ -265,7 +278,7 @@ export class BlockDevice implements VirtioDevice {
         if (done !== undefined) return done.then(() => one(next + 1));
       }
     };
-    this.#run(chain, () => one(0));
+    this.#run(chain, 'discards', () => one(0));
   }
 
   /** Whether `length` bytes from `sector` on are whole sectors of the disk, no more than one request may hold. */
@@ -278,29 +291,31 @@ export class BlockDevice implements VirtioDevice {
     );
   }
 
-  /** Has the backend do `operation`, then answers: now, or when its promise has settled. */
+  /**
+   * Has the backend act, then answers: now, or when its promise has settled. What a read has filled
+   * goes to the guest.
+   */
   #run(
     chain: DescriptorChain,
-    operation: () => void | Promise<void>,
+    operation: DiskOperation,
+    act: () => void | Promise<void>,
     buffer?: Uint8Array,
-    answers = false,
   ): void {
+    const request: Request = { chain, epoch: this.#epoch, buffer, operation, began: this.#now() };
     let outcome: void | Promise<void>;
     try {
-      outcome = operation();
+      outcome = act();
     } catch (error) {
       this.#report(error);
-      this.#finish(chain, BLOCK_STATUS.IOERR);
+      this.#answer(request, BLOCK_STATUS.IOERR);
       if (buffer !== undefined) this.#spareBuffer(buffer);
       return;
     }
     if (outcome === undefined) {
-      if (answers) chain.writer.write(buffer!);
-      this.#finish(chain, BLOCK_STATUS.OK);
+      this.#answer(request, BLOCK_STATUS.OK);
       if (buffer !== undefined) this.#spareBuffer(buffer);
       return;
     }
-    const request: Request = { chain, epoch: this.#epoch, buffer, answers };
     this.#requestsInFlight++;
     this.#bytesInFlight += buffer?.length ?? 0;
     outcome.then(
@@ -312,20 +327,25 @@ export class BlockDevice implements VirtioDevice {
     );
   }
 
-  #settled({ chain, epoch, buffer, answers }: Request, status: number): void {
+  #settled(request: Request, status: number): void {
+    const { epoch, buffer } = request;
     const link = this.#link!;
     this.#requestsInFlight--;
     this.#bytesInFlight -= buffer?.length ?? 0;
     if (epoch !== this.#epoch) {
       this.#stale--;
     } else {
-      link.run(() => {
-        if (answers && status === BLOCK_STATUS.OK) chain.writer.write(buffer!);
-        this.#finish(chain, status);
-      });
+      link.run(() => this.#answer(request, status));
     }
     if (buffer !== undefined) this.#spareBuffer(buffer);
     link.poke(0);
+  }
+
+  #answer({ chain, operation, buffer, began }: Request, status: number): void {
+    const done = status === BLOCK_STATUS.OK;
+    if (done && operation === 'reads') chain.writer.write(buffer!);
+    this.#finish(chain, status);
+    this.#counters.count(operation, buffer?.length ?? 0, this.#now() - began, done);
   }
 
   #finish(chain: DescriptorChain, status: number): void {

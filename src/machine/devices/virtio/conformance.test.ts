@@ -10,6 +10,7 @@ import { checkState, firstDifference } from '../../testing/state.ts';
 import { type VirtioRig, virtioRig } from '../../testing/virtio-rig.ts';
 import { DESC, FEATURE, INTERRUPT, REG, STATUS } from '../../virtio/constants.ts';
 import type { VirtioDevice } from '../../virtio/device.ts';
+import { BalloonDevice } from './balloon.ts';
 import { BLOCK_TYPE, BlockDevice } from './block.ts';
 import { CONSOLE_EVENT, ConsoleDevice } from './console.ts';
 import { EntropyDevice } from './entropy.ts';
@@ -124,6 +125,19 @@ DEVICES.push({
     expect(Buffer.from(driver.read(offer.room[1]!)).toString('latin1')).toContain(VERSION_L);
   },
 });
+
+DEVICES.push({
+  name: 'balloon',
+  make: () => new BalloonDevice({ pages: 256, discard: () => true }),
+  queue: 0,
+  offer: (driver, indirect = false) =>
+    driver.queues[0]!.offer([pageNumbers(0x800f0), pageNumbers(0x800f1)], [], { indirect }),
+  check: (_driver, _offer, written) => expect(written).toBe(0),
+});
+
+function pageNumbers(...numbers: number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(numbers).buffer);
+}
 
 /** Lets promises that are due settle. */
 async function settle(): Promise<void> {
