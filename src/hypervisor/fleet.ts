@@ -109,6 +109,8 @@ export class Fleet {
           starts: this.starts,
           workers: this.workers,
           storage: this.storage,
+          happened: (event) =>
+            this.events.add({ vm: id, name: this.vms.get(id)?.view.name, ...event }),
         },
         (view, before) => {
           for (const event of changeEvents(before, view)) this.events.add(event);

@@ -2,14 +2,13 @@ import * as Comlink from 'comlink';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ReplySchema, WorkerMessageSchema } from '../worker/protocol.ts';
 import { eventually } from '../worker/testing/eventually.ts';
+import { FIGURES } from '../worker/testing/figures.ts';
 import { checkedEndpoint, listenChecked } from './guard.ts';
 
 const open: MessagePort[] = [];
 afterEach(() => {
   for (const port of open.splice(0)) port.close();
 });
-
-const FIGURES = { busy: 0.5, memoryInUse: 0, instructions: 0, mips: 0, wakeups: 0 };
 
 function channel() {
   const { port1, port2 } = new MessageChannel();

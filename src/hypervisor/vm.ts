@@ -7,7 +7,7 @@
 import { SHARED_TAG } from '../machine/devices/virtio/share-backend.ts';
 import type { Template } from '../machine/manifest.ts';
 import type { PortDiskConfig } from '../worker/port-disk.ts';
-import type { Figures, GuestState, WorkerMessage } from '../worker/protocol.ts';
+import type { Figures, GuestState, MachineEvent, WorkerMessage } from '../worker/protocol.ts';
 import { BootProgress, type BootStage } from './boot-progress.ts';
 import { bootSource } from './boot-source.ts';
 import type { Connection } from './connection.ts';
@@ -95,6 +95,8 @@ export interface VmSurroundings {
   starts: TemplateSnapshots;
   workers: Workers;
   storage: Storage;
+  /** Something happened in the machine that is no state of it. */
+  happened: (event: MachineEvent) => void;
 }
 
 const HISTORY = 60;
@@ -379,6 +381,8 @@ export class Vm {
         figures: message.figures,
         history: [...this.view.history.slice(1 - HISTORY), message.figures.busy],
       });
+    } else if (message.type === 'event') {
+      this.surroundings.happened(message.event);
     } else {
       this.guestState(message.state);
     }

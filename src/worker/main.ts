@@ -12,6 +12,9 @@ import { openTemplate } from './template.ts';
 import { linuxBoot } from './template-port.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
+/** The agent is asked at each so many looks at the figures: its answer costs the guest some work. */
+const LOOKS_PER_AGENT = 5;
+
 const createMachine: MachineFactory = async (config, core, host, translations) => {
   const { kernel, initrd, append } = config;
   const template = config.template && (await openTemplate(config.template));
@@ -24,6 +27,7 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
   const machine = Machine.create(
     {
       memory: config.memory,
+      memoryTarget: config.memoryTarget,
       boot,
       disks: [...disks, ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)])],
       shares,
@@ -35,6 +39,7 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     },
     host,
   );
+  let looks = 0;
   return {
     start: () => (template ? template.start(machine) : machine.start()),
     pause: () => machine.pause(),
@@ -67,9 +72,12 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     onConsole: (listener) => machine.onConsole(listener),
     consoleInput: (data) => machine.consoleInput(data),
     resize: (columns, rows) => machine.resize(columns, rows),
-    figures() {
-      const { instructions, idle_s, ram_bytes } = machine.stats('estimate');
-      return { instructions, idleSeconds: idle_s, ramBytes: ram_bytes };
+    onEvent: (listener) => machine.onEvent(listener),
+    setMemoryTarget: (bytes) => machine.setMemoryTarget(bytes),
+    totals() {
+      machine.refreshMemory();
+      if (++looks % LOOKS_PER_AGENT === 0) machine.refreshAgent();
+      return machine.stats('estimate');
     },
   };
 };

@@ -6,7 +6,10 @@
  * cross: shared memory and modules do not pass the edge of an isolated frame.
  */
 import * as v from 'valibot';
+import { FiguresSchema } from './figures.ts';
 import type { PortDiskConfig } from './port-disk.ts';
+
+export type { Figures } from './figures.ts';
 
 /** Bytes of console output that may be under way without the page's acknowledgement. */
 export const OUTPUT_WINDOW = 128 * 1024;
@@ -27,21 +30,16 @@ const MachineStateSchema = v.strictObject({
 });
 export type GuestState = v.InferOutput<typeof MachineStateSchema>;
 
-const FiguresSchema = v.strictObject({
-  /** Share of one processor that the VM used since the last report, 0 to 1. */
-  busy: v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(1)),
-  /** Guest RAM that has been touched, in bytes. */
-  memoryInUse: Count,
-  instructions: Count,
-  /** Million instructions a second since the last report. */
-  mips: Count,
-  /** Times a second that the run loop was woken or given its turn, since the last report. */
-  wakeups: Count,
-});
-export type Figures = v.InferOutput<typeof FiguresSchema>;
-
 const ConsoleSourceSchema = v.picklist(['serial', 'hvc']);
 export type ConsoleSource = v.InferOutput<typeof ConsoleSourceSchema>;
+
+/** What happened in a machine and is no state; the kinds are those of the page's event log. */
+const MachineEventSchema = v.strictObject({
+  kind: v.picklist(['disk-error', 'refused-input', 'memory', 'guest']),
+  level: v.picklist(['info', 'warning', 'error']),
+  text: Text,
+});
+export type MachineEvent = v.InferOutput<typeof MachineEventSchema>;
 
 /** Worker → page, on the stream port. */
 export const WorkerMessageSchema = v.variant('type', [
@@ -59,6 +57,7 @@ export const WorkerMessageSchema = v.variant('type', [
   }),
   v.strictObject({ type: v.literal('state'), state: MachineStateSchema }),
   v.strictObject({ type: v.literal('figures'), figures: FiguresSchema }),
+  v.strictObject({ type: v.literal('event'), event: MachineEventSchema }),
 ]);
 export type WorkerMessage = v.InferOutput<typeof WorkerMessageSchema>;
 
@@ -66,7 +65,9 @@ export type WorkerMessage = v.InferOutput<typeof WorkerMessageSchema>;
 export type PageMessage =
   | { type: 'input'; data: Uint8Array }
   | { type: 'acknowledge'; bytes: number }
-  | { type: 'resize'; columns: number; rows: number };
+  | { type: 'resize'; columns: number; rows: number }
+  /** Bytes that the guest is to get by with. */
+  | { type: 'memory'; target: number };
 
 /** What a capture cost. */
 const CaptureReportSchema = v.strictObject({
@@ -119,6 +120,8 @@ export interface TemplateStart {
 export interface BootConfig {
   /** Guest RAM in bytes. */
   memory: number;
+  /** Bytes that the guest is to get by with at first: all of it unless given. */
+  memoryTarget?: number;
   /** What is booted; without it the VM goes on from `template`. */
   kernel?: PackedImage;
   initrd?: PackedImage;

@@ -5,6 +5,9 @@
  */
 import * as Comlink from 'comlink';
 import type { MachineHost } from '../machine/host.ts';
+import type { MachineEvent } from '../machine/machine.ts';
+import { EventGate } from './event-gate.ts';
+import { figuresBetween, type Look, type Totals } from './figures-report.ts';
 import { type WorkerHost, workerHost } from './host.ts';
 import { OutputStream } from './output-stream.ts';
 import {
@@ -12,7 +15,6 @@ import {
   type CaptureReport,
   type ConsoleSource,
   FIGURES_INTERVAL_MS,
-  type Figures,
   type GuestState,
   type PackedImage,
   type PageMessage,
@@ -44,8 +46,10 @@ export interface ServedMachine {
   onConsole(listener: (data: Uint8Array, source: ConsoleSource) => void): unknown;
   consoleInput(data: Uint8Array): void;
   resize(columns: number, rows: number): void;
-  /** Totals since the start. */
-  figures(): { instructions: number; idleSeconds: number; ramBytes: number };
+  onEvent(listener: (event: MachineEvent) => void): unknown;
+  setMemoryTarget(bytes: number): void;
+  /** Totals since the start; asks the guest for what it has to tell, for the next time. */
+  totals(): Totals;
 }
 
 export type MachineFactory = (
@@ -126,6 +130,11 @@ class VmServer implements VmApi {
     this.machine = machine;
     machine.onConsole((data, source) => this.output.push(data, source));
     machine.onState((state) => this.report(state));
+    const gate = new EventGate(
+      () => performance.now(),
+      (event) => this.send({ type: 'event', event }),
+    );
+    machine.onEvent((event) => gate.pass(event));
     machine.resize(config.columns, config.rows);
     this.reportFigures(machine, host);
     if (config.from) await machine.restore(config.from);
@@ -166,6 +175,7 @@ class VmServer implements VmApi {
     try {
       if (message.type === 'acknowledge') this.output.acknowledge(message.bytes);
       else if (message.type === 'input') this.machine?.consoleInput(message.data);
+      else if (message.type === 'memory') this.machine?.setMemoryTarget(message.target);
       else this.machine?.resize(message.columns, message.rows);
     } catch (error) {
       this.report({ kind: 'crashed', reason: sentence(error) });
@@ -180,28 +190,19 @@ class VmServer implements VmApi {
   }
 
   private reportFigures(machine: ServedMachine, host: WorkerHost): void {
-    let lastTime = performance.now();
-    let lastWakeups = host.wakeups;
-    let last = machine.figures();
+    const look = (): Look => ({
+      at: performance.now(),
+      running: machine.state.kind === 'running',
+      wakeups: host.wakeups,
+      totals: machine.totals(),
+    });
+    let last = look();
     const report = () => {
       if (machine.state.kind === 'destroyed') return;
-      const now = performance.now();
-      const current = machine.figures();
-      const cost = performance.now() - now;
-      const seconds = Math.max(1e-3, (now - lastTime) / 1000);
-      const instructions = Math.max(0, current.instructions - last.instructions);
-      const idle = current.idleSeconds - last.idleSeconds;
-      const figures: Figures = {
-        busy: machine.state.kind === 'running' ? Math.min(1, Math.max(0, 1 - idle / seconds)) : 0,
-        memoryInUse: current.ramBytes,
-        instructions: current.instructions,
-        mips: instructions / seconds / 1e6,
-        wakeups: (host.wakeups - lastWakeups) / seconds,
-      };
-      lastWakeups = host.wakeups;
-      lastTime = now;
-      last = current;
-      this.send({ type: 'figures', figures });
+      const now = look();
+      const cost = performance.now() - now.at;
+      this.send({ type: 'figures', figures: figuresBetween(last, now) });
+      last = now;
       // Looking through a large memory takes time: an idle VM must stay idle.
       setTimeout(
         report,

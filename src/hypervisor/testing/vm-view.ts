@@ -1,5 +1,6 @@
 /** A VM's view and figures for tests: a machine that is off, and changes to it. */
 import type { Figures } from '../../worker/protocol.ts';
+import { FIGURES } from '../../worker/testing/figures.ts';
 import type { VmView } from '../vm.ts';
 
 export function vmView(change: Partial<VmView> = {}): VmView {
@@ -31,5 +32,5 @@ export function vmView(change: Partial<VmView> = {}): VmView {
 }
 
 export function figuresOf(change: Partial<Figures> = {}): Figures {
-  return { busy: 0, memoryInUse: 0, instructions: 0, mips: 0, wakeups: 0, ...change };
+  return { ...FIGURES, busy: 0, ...change };
 }

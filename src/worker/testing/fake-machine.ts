@@ -22,11 +22,14 @@ class FakeMachine implements ServedMachine {
   private instructions = 0;
   private sleeping: Sleep | undefined;
   private size = '80x24';
+  private target: number;
 
   constructor(
     private readonly host: MachineHost,
     private readonly memory: number,
-  ) {}
+  ) {
+    this.target = memory;
+  }
 
   onState(listener: (state: GuestState) => void): void {
     this.stateListeners.push(listener);
@@ -74,11 +77,30 @@ class FakeMachine implements ServedMachine {
     this.size = `${columns}x${rows}`;
   }
 
-  figures() {
+  onEvent(): void {}
+
+  setMemoryTarget(bytes: number): void {
+    this.target = bytes;
+  }
+
+  totals() {
     return {
       instructions: this.instructions,
-      idleSeconds: (this.idleMs + (this.sleptSince ? this.host.now() - this.sleptSince : 0)) / 1000,
-      ramBytes: Math.min(this.memory, 48 << 20),
+      idle_s: (this.idleMs + (this.sleptSince ? this.host.now() - this.sleptSince : 0)) / 1000,
+      steal_s: 0,
+      ram_bytes: Math.min(this.memory, 48 << 20),
+      memory_bytes: this.memory,
+      memory: {
+        target_bytes: this.target,
+        actual_bytes: this.target,
+        balloon: true,
+        inflated_bytes: this.memory - this.target,
+        reported_bytes: 0,
+      },
+      disks: [],
+      console_bytes: 0,
+      traps: 0,
+      interrupts: 0,
     };
   }
 
