@@ -14,8 +14,9 @@ import {
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { BlockBackend } from '../../src/machine/devices/virtio/block-backend.ts';
 import { chunkPath, type DiskImage } from '../../src/storage/image/manifest.ts';
-import { writeImage } from '../../src/storage/image/write.ts';
+import { type ChunkTarget, writeImage } from '../../src/storage/image/write.ts';
 import { Plain } from '../../tools/lib/shell.mjs';
 import { imageTools } from './ext4.ts';
 
@@ -32,40 +33,59 @@ export async function storeDisk(
   folder: string,
   progress: (done: number, size: number) => void,
 ): Promise<DiskImage> {
-  const tools = await imageTools();
-  const { command, args } = tools('usr/bin/zstd');
-  const compressor = new Compressor(command, args);
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
-    const image = await writeImage(
-      async (offset, into) => {
-        for (let done = 0; done < into.length; ) {
-          const { bytesRead } = await handle.read(into, done, into.length - done, offset + done);
-          if (bytesRead === 0) throw new Plain(`The disk ${file} ended at byte ${offset + done}.`);
-          done += bytesRead;
-        }
-      },
-      size,
-      {
-        async has(sha256) {
-          const place = join(folder, chunkPath(sha256));
-          return existsSync(place) ? statSync(place).size : undefined;
-        },
-        compress: (contents) => compressor.compress(contents),
-        async put(sha256, frame) {
-          const place = join(folder, chunkPath(sha256));
-          mkdirSync(dirname(place), { recursive: true });
-          writeFileSync(`${place}.draft`, frame);
-          renameSync(`${place}.draft`, place);
-        },
-      },
-      { parallel: 2 * BATCH, progress },
-    );
+    const read = async (offset: number, into: Uint8Array) => {
+      for (let done = 0; done < into.length; ) {
+        const { bytesRead } = await handle.read(into, done, into.length - done, offset + done);
+        if (bytesRead === 0) throw new Plain(`The disk ${file} ended at byte ${offset + done}.`);
+        done += bytesRead;
+      }
+    };
+    const image = await storeChunks(read, size, folder, progress);
     removeOthers(folder, image);
     return image;
   } finally {
     await handle.close();
+  }
+}
+
+/** Stores what a disk that was booted has other than its image, below the same `folder`. */
+export async function storeBooted(disk: BlockBackend, folder: string): Promise<DiskImage> {
+  return storeChunks(
+    async (offset, into) => disk.read(offset, into),
+    disk.size,
+    folder,
+    () => {},
+  );
+}
+
+async function storeChunks(
+  read: (offset: number, into: Uint8Array<ArrayBuffer>) => Promise<void>,
+  size: number,
+  folder: string,
+  progress: (done: number, size: number) => void,
+): Promise<DiskImage> {
+  const tools = await imageTools();
+  const { command, args } = tools('usr/bin/zstd');
+  const compressor = new Compressor(command, args);
+  const target: ChunkTarget = {
+    async has(sha256) {
+      const place = join(folder, chunkPath(sha256));
+      return existsSync(place) ? statSync(place).size : undefined;
+    },
+    compress: (contents) => compressor.compress(contents),
+    async put(sha256, frame) {
+      const place = join(folder, chunkPath(sha256));
+      mkdirSync(dirname(place), { recursive: true });
+      writeFileSync(`${place}.draft`, frame);
+      renameSync(`${place}.draft`, place);
+    },
+  };
+  try {
+    return await writeImage(read, size, target, { parallel: 2 * BATCH, progress });
+  } finally {
     compressor.close();
   }
 }

@@ -6,6 +6,7 @@ import { AGENT_PORT } from '../machine/agent.ts';
 import { SHARED_TAG, type ShareBackend } from '../machine/devices/virtio/share-backend.ts';
 import { UserError } from '../machine/errors.ts';
 import { EXEC_APPEND } from '../machine/exec.ts';
+import { GUEST_PORTS, portsNamed } from '../machine/guest-ports.ts';
 import { parseElf } from '../machine/loader/elf.ts';
 import { parseLinuxImage } from '../machine/loader/image.ts';
 import { type BootConfig, Machine, type MachineConfig } from '../machine/machine.ts';
@@ -85,9 +86,7 @@ async function runFrom(
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
     const shares = args.share === undefined ? [] : [await shareOf(args.share)];
     const session =
-      args.exec === undefined
-        ? consoleSession(opened?.setup.ports)
-        : commandSession(args.exec, observer);
+      args.exec === undefined ? consoleSession() : commandSession(args.exec, observer);
     const ownDisks = held ? held.disks : overlay ? [overlay.disk, ...disks] : disks;
     const { columns, rows } = process.stdout;
     const machine = Machine.create(
@@ -98,7 +97,7 @@ async function runFrom(
         shared: false,
         disks: ownDisks,
         shares,
-        ports: session.ports,
+        ports: portsNamed(opened?.setup.ports ?? portsOf(boot), session.ports),
         agent: opened?.setup.ports.includes(AGENT_PORT),
         tier: args.tier,
         without: args.without,
@@ -124,6 +123,11 @@ async function runFrom(
   } finally {
     await Promise.all([held?.close(), overlay?.close(), ...disks.map((disk) => disk.close())]);
   }
+}
+
+/** What a bare-metal program finds is what there is without a guest's conventions. */
+function portsOf(boot: BootConfig): readonly string[] {
+  return boot.kind === 'elf' ? [] : GUEST_PORTS;
 }
 
 /** The machine in a file, after its command. */

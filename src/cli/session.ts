@@ -19,7 +19,7 @@ export interface End {
 }
 
 export interface Session {
-  /** Further ports that the machine needs. */
+  /** Those of the guest's ports that the session serves. */
   readonly ports: readonly ConsolePortOptions[];
   /** After a command has ended: resolves when the guest could take another, or takes its time. */
   ready?(): Promise<void>;
@@ -27,10 +27,10 @@ export interface Session {
   run(machine: Machine): Promise<End>;
 }
 
-/** The guest's console on this terminal. `ports`: names of further ports that nobody here serves. */
-export function consoleSession(ports: readonly string[] = []): Session {
+/** The guest's console on this terminal. */
+export function consoleSession(): Session {
   return {
-    ports: ports.map((name) => ({ name, onOutput: () => {} })),
+    ports: [],
     run: (machine) =>
       new Promise((resolve) => {
         const finish = (end: End) => {

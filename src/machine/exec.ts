@@ -7,6 +7,10 @@
 import type { ConsolePort, ConsolePortOptions } from './devices/virtio/console-port.ts';
 
 const PREFIX = 'org.tabvisor.exec.';
+/** Names of the ports, in the order of `GuestCommand.ports`. */
+export const EXEC_PORTS: readonly string[] = ['cmd', 'stdin', 'stdout', 'stderr', 'status'].map(
+  (name) => PREFIX + name,
+);
 /** A word on the kernel's command line that makes the guest serve the ports. */
 export const EXEC_APPEND = 'tabvisor.exec';
 /** More than a decimal exit code and a newline is no status. */

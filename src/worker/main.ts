@@ -3,6 +3,7 @@
  * all it imports become one script, for a worker in a frame of opaque origin can import nothing.
  */
 import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
+import { GUEST_PORTS, portsNamed } from '../machine/guest-ports.ts';
 import { Machine } from '../machine/machine.ts';
 import { PortDisk } from './port-disk.ts';
 import { PortShare } from './port-share.ts';
@@ -31,7 +32,7 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
       boot,
       disks: [...disks, ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)])],
       shares,
-      ports: template?.ports ?? [],
+      ports: portsNamed(GUEST_PORTS),
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,

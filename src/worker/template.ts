@@ -3,20 +3,15 @@
  * tells the guest that it is a new one. A snapshot that this machine cannot take (another version of
  * it made the snapshot) is no failure: the kernel boots instead.
  */
-import type { ConsolePortOptions } from '../machine/devices/virtio/console-port.ts';
 import type { Machine } from '../machine/machine.ts';
-import { parseSetup } from '../machine/snapshot/setup.ts';
 import { parseSnapshotIndex } from '../machine/snapshot/template-index.ts';
 import { templateSource } from '../machine/snapshot/template-snapshot.ts';
-import type { Saved } from '../machine/state.ts';
 import type { TemplateStart } from './protocol.ts';
 import { TemplatePort } from './template-port.ts';
 import { unpack } from './unpack.ts';
 
 export interface OpenTemplate {
   readonly port: TemplatePort;
-  /** Further ports of the virtio console that the snapshot's machine had. */
-  readonly ports: readonly ConsolePortOptions[];
   /** Until the guest runs, what the machine does is no news. */
   readonly starting: boolean;
   start(machine: Machine): Promise<void>;
@@ -27,7 +22,7 @@ export async function openTemplate(given: TemplateStart): Promise<OpenTemplate> 
   try {
     return await openSnapshot(given, port);
   } catch {
-    return { port, ports: [], starting: false, start: async (machine) => machine.start() };
+    return { port, starting: false, start: async (machine) => machine.start() };
   }
 }
 
@@ -41,7 +36,6 @@ async function openSnapshot(given: TemplateStart, port: TemplatePort): Promise<O
   let starting = true;
   return {
     port,
-    ports: portsOf(source.image.state),
     get starting() {
       return starting;
     },
@@ -55,10 +49,4 @@ async function openSnapshot(given: TemplateStart, port: TemplatePort): Promise<O
       else machine.start();
     },
   };
-}
-
-/** Ports as the snapshot's machine had them: a machine with others could not take it. */
-function portsOf(state: Saved): ConsolePortOptions[] {
-  const setup = typeof state === 'object' && 'setup' in state ? state.setup : undefined;
-  return parseSetup(setup).ports.map((name) => ({ name, open: true, onOutput: () => {} }));
 }

@@ -1,6 +1,6 @@
 /**
  * What must be there before the page can be served or tested, each made only when missing or stale:
- * npm packages, guest images, the CPU core, translations made ahead of time, the built site. Node alone until the packages are there.
+ * npm packages, guest images, the CPU core, translations made ahead of time, snapshots that templates start from, the built site. Node alone until the packages are there.
  */
 import {
   copyFileSync,
@@ -67,6 +67,15 @@ async function makeParts() {
   if ((await buildCore()) === 'built') console.log('Built the CPU core.');
   const { buildTranslations } = await import('../build-translations.mjs');
   await buildTranslations();
+  await buildSnapshots();
+}
+
+/** The snapshot that micro starts from. Without it VMs boot their kernel: that is no failure. */
+async function buildSnapshots() {
+  const program = join(root, 'tools/run-ts.mjs');
+  const args = [program, join(root, 'guests/make/snapshots.ts'), 'micro'];
+  if (await run(process.execPath, args, { cwd: root })) return;
+  console.error('The template micro has no snapshot to start from: it boots its kernel each time.');
 }
 
 function siteKey() {
