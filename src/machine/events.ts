@@ -5,7 +5,7 @@
  * the guest's word.
  */
 
-export type MachineEventKind = 'disk-error' | 'refused-input' | 'memory' | 'guest';
+export type MachineEventKind = 'disk-error' | 'refused-input' | 'memory' | 'guest' | 'stalled';
 
 export interface MachineEvent {
   readonly kind: MachineEventKind;
@@ -44,4 +44,15 @@ export function kernelEvent(line: string): MachineEvent | undefined {
     return { kind, level, text: `The guest's kernel says: ${said}` };
   }
   return undefined;
+}
+
+/** The host did not run the machine for a while, and says so once it does again. */
+export function stallEvent(ms: number): MachineEvent {
+  return {
+    kind: 'stalled',
+    level: 'warning',
+    text:
+      `The host did not run this machine for ${Math.round(ms / 1000)} s (a page in the background, ` +
+      'a computer asleep): the guest went on as after a pause.',
+  };
 }

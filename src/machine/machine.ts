@@ -5,7 +5,7 @@ import { checkConfig, type MachineConfig, waitsForTerminal } from './config.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
 import type { ConsolePort } from './devices/virtio/console-port.ts';
 import { LifecycleError, messageOf } from './errors.ts';
-import { kernelEvent, type MachineEvent } from './events.ts';
+import { kernelEvent, type MachineEvent, stallEvent } from './events.ts';
 import { type Disposable, Listeners, type MachineHost } from './host.ts';
 import { ConsoleInput } from './input.ts';
 import { Lifecycle, type MachineState } from './lifecycle.ts';
@@ -77,7 +77,10 @@ export class Machine {
     const { boot } = config;
     const plan = typeof boot === 'function' ? undefined : planBoot(boot, config.memory);
     const terminal = waitsForTerminal(boot);
-    this.#clock = new GuestClock(() => host.now());
+    this.#clock = new GuestClock(
+      () => host.now(),
+      (ms) => this.#eventListeners.emit(stallEvent(ms)),
+    );
     this.#console = new ConsoleOutput((data, source) => {
       if (source === 'hvc') {
         this.#bootedAt ??= host.now();

@@ -242,7 +242,7 @@ export class RunLoop {
 
   /** Waits until an interrupt is pending, the stretch is stopped, or a request is made. */
   async #idle(stretch: Stretch): Promise<void> {
-    const { board, host } = this.#options;
+    const { board, clock, host } = this.#options;
     for (;;) {
       // Before the look at what is pending: a timer that expires between the two is then seen.
       const ms = this.#msToDeadline();
@@ -254,12 +254,15 @@ export class RunLoop {
         continue;
       }
       this.#asleepSince = host.now();
-      const { done, wake } = host.sleep(Math.min(ms, LONGEST_SLEEP_MS));
+      const asleep = Math.min(ms, LONGEST_SLEEP_MS);
+      const { done, wake } = host.sleep(asleep);
+      clock.leaveAlone(asleep);
       this.#wake = wake;
       await done;
       // After a stop the next stretch may be asleep already.
       if (stretch.stopped) return;
       this.#wake = undefined;
+      clock.leaveAlone(0);
       this.#endSleep();
     }
   }

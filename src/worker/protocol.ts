@@ -35,7 +35,7 @@ export type ConsoleSource = v.InferOutput<typeof ConsoleSourceSchema>;
 
 /** What happened in a machine and is no state; the kinds are those of the page's event log. */
 const MachineEventSchema = v.strictObject({
-  kind: v.picklist(['disk-error', 'refused-input', 'memory', 'guest']),
+  kind: v.picklist(['disk-error', 'refused-input', 'memory', 'guest', 'stalled']),
   level: v.picklist(['info', 'warning', 'error']),
   text: Text,
 });
