@@ -13,7 +13,7 @@ import type { BlockBackend } from '../machine/devices/virtio/block-backend.ts';
 import { UserError } from '../machine/errors.ts';
 import { isElf } from '../machine/loader/elf.ts';
 import type { BootConfig, Machine } from '../machine/machine.ts';
-import { parseSetup, type Setup } from '../machine/snapshot/setup.ts';
+import { type Setup, setupOf } from '../machine/snapshot/setup.ts';
 import type { MachineImage, PageRun, SnapshotSource } from '../machine/snapshot/snapshot.ts';
 import { StateError } from '../machine/state.ts';
 import { DiskStore } from '../storage/disk/disk-store.ts';
@@ -52,7 +52,7 @@ export async function openTabvm(path: string): Promise<OpenTabvm> {
     };
     const file = await TabvmFile.open(access, stateCodec);
     const source = await file.source();
-    const setup = parseSetup(setupOf(source.image));
+    const setup = setupOf(source.image.state);
     return { file, source, setup, close: () => handle.close() };
   } catch (error) {
     await handle.close();
@@ -64,10 +64,6 @@ export async function openTabvm(path: string): Promise<OpenTabvm> {
 export function unusable(path: string, error: unknown): unknown {
   if (!(error instanceof StorageError || error instanceof StateError)) return error;
   return new UserError(`The snapshot ${path} cannot be used: ${error.message}`);
-}
-
-function setupOf({ state }: MachineImage): unknown {
-  return typeof state === 'object' && 'setup' in state ? state.setup : undefined;
 }
 
 /** What the machine of a file boots at a reset. */

@@ -37,8 +37,8 @@ export class BootProgress {
     return this.stage !== before;
   }
 
-  restart(): void {
-    this.stage = 'kernel';
+  restart(stage: BootStage = 'kernel'): void {
+    this.stage = stage;
     this.tail = '';
     this.decoder = new TextDecoder();
   }

@@ -129,7 +129,7 @@ export class Connection {
     if (template !== undefined) transfer.push(template.port);
     const { disks = [], shares = [] } = config;
     for (const { port } of [...disks, ...shares]) transfer.push(port);
-    if (config.from) transfer.push(config.from.source);
+    if (config.from) transfer.push(config.from.source, config.from.images);
     return this.timed(this.api.boot(Comlink.transfer(config, transfer)), BOOT_TIMEOUT_MS);
   }
 

@@ -14,6 +14,7 @@ function terminal(visible: boolean) {
   const pending: (() => void)[] = [];
   const sink: ConsoleSink = {
     visible,
+    picture: () => 'a screen',
     write(data, done) {
       parsed.push(data);
       pending.push(done);

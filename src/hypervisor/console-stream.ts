@@ -19,6 +19,8 @@ export interface ConsoleSink {
   /** Takes output in; calls `done` when it has been parsed. */
   write(data: Uint8Array, done: () => void): void;
   readonly visible: boolean;
+  /** What the screen shows, as text that shows it again when it is written to another terminal. */
+  picture(): string;
 }
 
 export class ConsoleStream {
@@ -44,6 +46,20 @@ export class ConsoleStream {
   /** A line from the page itself, between the guest's own. */
   note(text: string): void {
     this.enqueue(new TextEncoder().encode(`\r\n\x1b[90m── ${text} ──\x1b[0m\r\n`));
+  }
+
+  /** What the screen shows: at most `limit` characters, the last ones. */
+  picture(limit: number): string {
+    const picture = this.sink?.picture() ?? '';
+    if (picture.length <= limit) return picture;
+    // Whole lines, for a sequence that is cut would show as what it is.
+    const rest = picture.slice(-limit);
+    return rest.slice(rest.indexOf('\n') + 1);
+  }
+
+  /** Shows a picture, below what is there. */
+  show(picture: string): void {
+    this.enqueue(new TextEncoder().encode(picture));
   }
 
   attach(sink: ConsoleSink): void {

@@ -6,6 +6,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Template } from '../machine/manifest.ts';
 import { EventLog } from '../resources/event-log.ts';
 import { newId } from '../storage/id.ts';
+import type { MachineEvent } from '../worker/protocol.ts';
 import { describeVms } from './boot-address.ts';
 import { expectBoot } from './boot-source.ts';
 import { ImageStore } from './images.ts';
@@ -19,9 +20,9 @@ import type {
   SnapshotsState,
 } from './snapshots/types.ts';
 import type { DiskRequest } from './storage/api.ts';
-import { Storage } from './storage/client.ts';
+import { hasStorage, Storage } from './storage/client.ts';
 import { TemplateSnapshots } from './template-snapshots.ts';
-import { isLive, isPending, Vm, type VmView } from './vm.ts';
+import { isLive, isPending, Vm, type VmSpecification, type VmView } from './vm.ts';
 import { changeEvents } from './vm-events.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
 import { Workers } from './workers.ts';
@@ -92,43 +93,52 @@ export class Fleet {
     const ids: string[] = [];
     const wanted = request.name?.trim() ?? '';
     for (const name of freeNames(wanted, request.template.name, request.count, this.names())) {
-      const id = String(this.nextId++);
-      const vm = new Vm(
-        id,
-        {
-          template: request.template,
-          name,
-          memory: request.memory,
-          disk: request.disk,
-          disks: request.disks?.map((disk) => ({ ...disk, id: newId() })),
-          cold: request.cold,
-          run: request.run,
-        },
-        {
-          images: this.images,
-          starts: this.starts,
-          workers: this.workers,
-          storage: this.storage,
-          happened: (event) =>
-            this.events.add({ vm: id, name: this.vms.get(id)?.view.name, ...event }),
-        },
-        (view, before) => {
-          for (const event of changeEvents(before, view)) this.events.add(event);
-          this.publish('soon');
-        },
-      );
-      this.vms.set(id, vm);
+      const { id } = this.add(String(this.nextId++), {
+        template: request.template,
+        name,
+        memory: request.memory,
+        disk: request.disk,
+        disks: request.disks?.map((disk) => ({ ...disk, id: newId() })),
+        cold: request.cold,
+        run: request.run,
+      }).view;
       const { title } = request.template;
       this.events.add({ vm: id, name, kind: 'created', text: `Created from “${title}”.` });
       ids.push(id);
     }
+    // A disk that outlives the page is found again by the VM that has it.
+    if (request.disks?.some(({ kind }) => kind === 'persistent')) void this.keep(ids);
     this.publish('now');
     if (request.start !== false) for (const id of ids) void this.vms.get(id)?.start();
     return ids;
   }
 
+  /** A VM that is off. Its id is the page's for it, and, if storage knows it, the same as there. */
+  add(id: string, specification: VmSpecification): Vm {
+    const surroundings = {
+      images: this.images,
+      starts: this.starts,
+      workers: this.workers,
+      storage: this.storage,
+      library: () => this.library(),
+      happened: (event: MachineEvent) =>
+        this.events.add({ vm: id, name: this.vms.get(id)?.view.name, ...event }),
+    };
+    const vm = new Vm(id, specification, surroundings, (view, before) => {
+      for (const event of changeEvents(before, view)) this.events.add(event);
+      this.publish('soon');
+    });
+    this.vms.set(id, vm);
+    this.publish('now');
+    return vm;
+  }
+
   get(id: string): Vm | undefined {
     return this.vms.get(id);
+  }
+
+  get all(): readonly Vm[] {
+    return [...this.vms.values()];
   }
 
   delete(id: string): void {
@@ -138,11 +148,23 @@ export class Fleet {
     this.vms.delete(id);
     this.events.add({ vm: id, name: vm.view.name, kind: 'deleted', text: 'Deleted.' });
     this.publish('now');
+    if (vm.view.keptId !== undefined) void this.library().then((library) => library.forget(vm));
+  }
+
+  /** Has VMs there again when the page comes up the next time. */
+  private async keep(ids: readonly string[]): Promise<void> {
+    const library = await this.library();
+    for (const vm of ids.flatMap((id) => this.vms.get(id) ?? [])) await library.keep(vm);
   }
 
   /** Opens the storage, if it is not yet: its snapshots and kept VMs appear in the stores. */
   async openStorage(): Promise<void> {
     await (await this.library()).open();
+  }
+
+  /** Takes up the VMs that storage has. Where nothing was ever stored it is not even opened. */
+  async recall(): Promise<void> {
+    if (await hasStorage()) await this.openStorage();
   }
 
   /** New VMs that go on from a snapshot, or from where a running VM is; returns their ids. */
@@ -188,8 +210,9 @@ export class Fleet {
     return (await this.library()).importDisk(file, options);
   }
 
-  private library(): Promise<Library> {
-    this.loading ??= import('./snapshots/library.ts').then(({ Library }) => new Library());
+  /** What knows of storage: loaded when it is needed. */
+  library(): Promise<Library> {
+    this.loading ??= import('./snapshots/library.ts').then(({ Library }) => new Library(this));
     return this.loading;
   }
 
@@ -219,11 +242,14 @@ export class Fleet {
 
   /** The address that boots the same VMs; what `search` says of other things stays. */
   describe(search: string): string {
-    const vms = [...this.vms.values()].map(({ specification, view }) => ({
-      ...specification,
-      template: specification.template.name,
-      off: view.status === 'off',
-    }));
+    // Kept VMs are there without an address.
+    const vms = this.all
+      .filter(({ view }) => view.keptId === undefined)
+      .map(({ specification, view }) => ({
+        ...specification,
+        template: specification.template.name,
+        off: view.status === 'off',
+      }));
     return describeVms(search, vms);
   }
 

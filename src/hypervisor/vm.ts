@@ -5,90 +5,37 @@
  */
 
 import { SHARED_TAG } from '../machine/devices/virtio/share-backend.ts';
-import type { Template } from '../machine/manifest.ts';
 import type { PortDiskConfig } from '../worker/port-disk.ts';
-import type { Figures, GuestState, MachineEvent, WorkerMessage } from '../worker/protocol.ts';
-import { BootProgress, type BootStage } from './boot-progress.ts';
-import { bootSource } from './boot-source.ts';
+import type {
+  BootConfig,
+  CaptureReport,
+  GuestState,
+  MachineEvent,
+  RestoreOrigin,
+  WorkerMessage,
+} from '../worker/protocol.ts';
+import { BootProgress } from './boot-progress.ts';
+import { type BootSource, bootSource, resetSource } from './boot-source.ts';
 import type { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
-import type { Isolation } from './frame.ts';
-import { withHostName } from './host-name.ts';
 import type { ImageStore } from './images.ts';
+import type { Origin } from './origin.ts';
 import { SharedFolder } from './shares.ts';
-import type {
-  BackupPolicy,
-  RestoreChoice,
-  SnapshotReport,
-  SnapshotRequest,
-} from './snapshots/types.ts';
-import type { DiskRequest } from './storage/api.ts';
+import type { Library } from './snapshots/library.ts';
+import type { RestoreChoice, SnapshotReport, SnapshotRequest } from './snapshots/types.ts';
 import type { Storage } from './storage/client.ts';
 import type { TemplateSnapshots } from './template-snapshots.ts';
+import { VmDisks } from './vm-disks.ts';
+import { isLive, isPending, type VmSpecification, type VmView } from './vm-view.ts';
 import type { Workers } from './workers.ts';
 
-export type VmStatus =
-  | 'downloading'
-  | 'starting'
-  | 'booting'
-  | 'running'
-  | 'paused'
-  | 'off'
-  | 'crashed'
-  | 'failed';
-
-export interface VmView {
-  readonly id: string;
-  readonly name: string;
-  readonly template: Template;
-  /** Guest RAM in bytes; undefined until the template's default is known. */
-  readonly memory: number | undefined;
-  readonly status: VmStatus;
-  /** Why it is off, crashed or failed: a sentence. */
-  readonly reason: string | undefined;
-  readonly download: { loaded: number; total: number } | undefined;
-  readonly bootStage: BootStage;
-  /** Time of the last power-on by `performance.now()`, moved on by the time spent paused. */
-  readonly startedAt: number | undefined;
-  /** Since when it is paused, by the same clock. */
-  readonly pausedAt: number | undefined;
-  /** Seconds from power-on to the shell. */
-  readonly bootSeconds: number | undefined;
-  readonly figures: Figures | undefined;
-  /** Processor share of the last minute, oldest first, 0 to 1. */
-  readonly history: readonly number[];
-  /** A command is under way. */
-  readonly busy: boolean;
-  /** The worker has not been heard of for a while. */
-  readonly silent: boolean;
-  readonly isolation: Isolation | undefined;
-  /** Title that the guest set for its terminal. */
-  readonly title: string;
-  /** What storage knows it by, and its snapshots name it by; undefined: it is not kept. */
-  readonly keptId: string | undefined;
-  /** Id of the snapshot that it was taken to or restored from last. */
-  readonly current: string | undefined;
-  readonly backups: BackupPolicy | undefined;
-  /** A snapshot of it is under way. */
-  readonly saving: boolean;
-  /** It was cut off, by the end of its tab or of its worker: the snapshot that it can go on from. */
-  readonly recovery: string | undefined;
-}
-
-export interface VmSpecification {
-  template: Template;
-  name: string;
-  /** Bytes; the template's default when left out. */
-  memory?: number | undefined;
-  /** Bytes of a blank disk, which lives from a power-on to the power-off; none when left out. */
-  disk?: number | undefined;
-  /** Disks of storage, by the ids that they have there; made when they are not there yet. */
-  disks?: readonly DiskRequest[] | undefined;
-  /** Boots the kernel, although the template has a snapshot. */
-  cold?: boolean | undefined;
-  /** Typed when the shell is up. */
-  run?: string | undefined;
-}
+export {
+  isLive,
+  isPending,
+  type VmSpecification,
+  type VmStatus,
+  type VmView,
+} from './vm-view.ts';
 
 export interface VmSurroundings {
   images: ImageStore;
@@ -97,7 +44,12 @@ export interface VmSurroundings {
   storage: Storage;
   /** Something happened in the machine that is no state of it. */
   happened: (event: MachineEvent) => void;
+  library: () => Promise<Library>;
 }
+
+type KeptChange = Partial<
+  Pick<VmView, 'keptId' | 'current' | 'backups' | 'saving' | 'recovery' | 'reason'>
+>;
 
 const HISTORY = 60;
 /** Figures come every second; after this long without any the VM is shown as not answering. */
@@ -105,29 +57,21 @@ const SILENCE_MS = 6000;
 /** The prompt must have stood this long before a command is typed, in milliseconds. */
 const PROMPT_SETTLES_MS = 120;
 
-export function isLive(status: VmStatus): boolean {
-  return status === 'booting' || status === 'running' || status === 'paused';
-}
-
-export function isPending(status: VmStatus): boolean {
-  return status === 'downloading' || status === 'starting';
-}
-
 export class Vm {
   view: VmView;
   readonly console: ConsoleStream;
   /** The folder that the guest has under /mnt/shared; another one from the next power-on on. */
   shared = SharedFolder.inMemory();
+  /** Where the next start goes on from. */
+  next: Origin | undefined;
+  private closeOrigin: () => void = () => {};
   private session: { dispose(): void } | undefined;
   private connection: Connection | undefined;
   private readonly progress = new BootProgress();
   private silence: ReturnType<typeof setTimeout> | undefined;
   private size = { columns: 80, rows: 24 };
   private run: string | undefined;
-  /** Ids of the disks that are open, or about to be. */
-  private opened: string[] = [];
-  /** The disks of a former power-on are being flushed. */
-  private closing: Promise<void> = Promise.resolve();
+  private readonly disks: VmDisks;
   /** Counts power-ons: what a former one still has to say is dropped. */
   private generation = 0;
 
@@ -140,6 +84,7 @@ export class Vm {
     this.console = new ConsoleStream((bytes) =>
       this.connection?.send({ type: 'acknowledge', bytes }),
     );
+    this.disks = new VmDisks(surroundings.storage, (reason) => this.update({ reason }));
     this.run = specification.run;
     this.view = {
       id,
@@ -167,9 +112,13 @@ export class Vm {
     };
   }
 
-  /** Downloads what is missing and powers on. Never rejects: failures are the VM's state. */
-  async start(): Promise<void> {
+  /**
+   * Downloads what is missing and powers on; goes on from `origin`, where there is one. Never rejects:
+   * failures are the VM's state.
+   */
+  async start(origin: Origin | undefined = this.next): Promise<void> {
     if (isLive(this.view.status) || isPending(this.view.status)) return;
+    this.next = undefined;
     const generation = ++this.generation;
     const current = () => this.generation === generation;
     this.update({
@@ -186,16 +135,17 @@ export class Vm {
       const preparing = this.prepare(current);
       // What goes wrong there is met below, when the images are there.
       preparing.catch(() => {});
-      const { manifest, memory, config } = await bootSource(
-        this.surroundings,
-        this.specification,
-        (loaded, total) => {
-          if (current()) this.update({ download: { loaded, total } });
-        },
-        (what) => {
-          if (current()) this.end('crashed', violationReason(what));
-        },
-      ).catch((error: unknown) => {
+      const loading = origin
+        ? this.originSource(origin, current)
+        : bootSource(
+            this.surroundings,
+            this.specification,
+            (loaded, total) => {
+              if (current()) this.update({ download: { loaded, total } });
+            },
+            this.violation(current),
+          );
+      const { memory, append, config } = await loading.catch((error: unknown) => {
         preparing.then((connection) => connection.close()).catch(() => {});
         throw error;
       });
@@ -204,59 +154,119 @@ export class Vm {
       if (!current()) return connection.close();
       const disks = await this.openDisks(current);
       if (!current()) return connection.close();
-      this.progress.restart();
+      this.progress.restart(origin && 'shell');
       await connection.boot({
         shares: [{ tag: SHARED_TAG, port: this.share(current) }],
         memory,
+        append,
         ...config,
-        append: withHostName(manifest.append, this.specification.name, manifest.name),
         ...(this.specification.disk === undefined ? {} : { disk: this.specification.disk }),
         ...(disks.length === 0 ? {} : { disks }),
         shared: connection.sharedMemory,
         ...this.size,
       });
-      if (current()) this.update({ isolation: connection.isolation });
+      if (current()) this.update({ isolation: connection.isolation, recovery: undefined });
     } catch (error) {
       if (current()) this.end('failed', error instanceof Error ? error.message : String(error));
     }
   }
 
-  /** The disks of storage, when those of the last power-on are closed. */
-  private async openDisks(current: () => boolean): Promise<PortDiskConfig[]> {
-    const { storage } = this.surroundings;
-    await this.closing;
-    const opened: PortDiskConfig[] = [];
-    for (const request of this.specification.disks ?? []) {
-      if (!current()) break;
-      this.opened.push(request.id);
-      opened.push(
-        await storage.openDisk(request, {
-          trouble: (message) => {
-            if (current()) this.update({ reason: message });
-          },
-          violation: (what) => {
-            if (current()) this.end('crashed', violationReason(what));
-          },
-        }),
-      );
-    }
-    // The VM ended meanwhile: nobody else would close them.
-    if (!current()) this.closeDisks();
-    return opened;
+  private async originSource(
+    origin: Origin,
+    current: () => boolean,
+  ): Promise<Omit<BootSource, 'config'> & { config: Pick<BootConfig, 'from'> }> {
+    const [from, { append, images }] = await Promise.all([
+      this.takeOrigin(origin, current),
+      resetSource(this.surroundings, this.specification, this.violation(current)),
+    ]);
+    return { memory: origin.memory, append, config: { from: { ...from, images } } };
   }
 
-  private closeDisks(): void {
-    const ids = this.opened.splice(0);
-    if (ids.length === 0) return;
-    const former = this.closing;
-    const close = async () => {
-      await former;
-      const api = await this.surroundings.storage.api();
-      await Promise.all(ids.map((id) => api.closeDisk(id)));
+  /** What a worker needs to go on from there. The VM's disks are closed, and are what they were then. */
+  private async takeOrigin(origin: Origin, current: () => boolean): Promise<RestoreOrigin> {
+    await this.disks.closed;
+    await origin.prepare(this.specification.disks ?? []);
+    const { source, share, close } = await origin.open(this.violation(current));
+    this.closeOrigin();
+    this.closeOrigin = close;
+    if (share) this.shared.restore(share);
+    this.console.note(`From the snapshot “${origin.name}”`);
+    this.console.show(origin.picture);
+    return { source, generation: origin.generation, name: this.view.name };
+  }
+
+  /** Becomes what it was there, whatever it is now, and goes on. */
+  async goOn(origin: Origin): Promise<void> {
+    const { connection, generation } = this;
+    const fits = isLive(this.view.status) && this.view.memory === origin.memory;
+    if (connection === undefined || !fits) {
+      if (isLive(this.view.status) || isPending(this.view.status)) await this.powerOff();
+      return this.start(origin);
+    }
+    const current = () => this.generation === generation;
+    this.update({ busy: true });
+    try {
+      // Its disks are about to be taken away: nothing of it may run.
+      if (this.view.status !== 'paused') await connection.pause();
+      this.disks.close();
+      const from = await this.takeOrigin(origin, current);
+      const disks = await this.openDisks(current);
+      if (!current()) return;
+      this.progress.restart('shell');
+      const shares = [{ tag: SHARED_TAG, port: this.share(current) }];
+      await connection.restore({ ...from, disks, shares });
+      this.update({ startedAt: performance.now(), recovery: undefined });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (current()) this.end('crashed', `It could not be restored: ${reason}`);
+    } finally {
+      if (current()) this.update({ busy: false });
+    }
+  }
+
+  /** All of the machine, over a port to the broker of storage. */
+  capture(port: MessagePort): Promise<CaptureReport> {
+    if (this.connection === undefined || !isLive(this.view.status)) {
+      throw new Error('The VM is not running: there is nothing to capture.');
+    }
+    return this.connection.capture(port);
+  }
+
+  /** Ids of its disks of storage, in the machine's order, while it is on. */
+  get diskIds(): readonly string[] {
+    return this.disks.ids;
+  }
+
+  /** What storage knows of it has changed. */
+  setKept(change: KeptChange): void {
+    this.update(change);
+  }
+
+  /** Its worker broke the rules on a port that somebody else serves. */
+  stop(what: string): void {
+    if (this.connection !== undefined) this.end('crashed', violationReason(what));
+  }
+
+  /** Resolves when none of its disks is open any more. */
+  get closed(): Promise<void> {
+    return this.disks.closed;
+  }
+
+  private openDisks(current: () => boolean): Promise<PortDiskConfig[]> {
+    const events = {
+      trouble: (message: string) => {
+        if (current()) this.update({ reason: message });
+      },
+      violation: this.violation(current),
     };
-    this.closing = close().catch((error: unknown) => {
-      this.update({ reason: error instanceof Error ? error.message : String(error) });
-    });
+    return this.disks.open(this.specification.disks ?? [], events, current);
+  }
+
+  /** What ends the VM when its worker breaks the rules on a port of its own. */
+  private violation(current: () => boolean): (what: string) => void {
+    return (what) => {
+      if (current()) this.end('crashed', violationReason(what));
+    };
   }
 
   /** A worker for the power-on for which `current` holds. */
@@ -281,10 +291,7 @@ export class Vm {
   private share(current: () => boolean): MessagePort {
     const { port1, port2 } = new MessageChannel();
     this.session?.dispose();
-    this.session = this.shared.serve(port1, (what) => {
-      if (!current()) return;
-      this.end('crashed', `The VM was stopped: its worker broke the rules (${what}).`);
-    });
+    this.session = this.shared.serve(port1, this.violation(current));
     return port2;
   }
 
@@ -322,13 +329,13 @@ export class Vm {
   }
 
   /** Takes a snapshot of the VM while it runs; from then on it is kept. */
-  async takeSnapshot(_request: SnapshotRequest): Promise<SnapshotReport> {
-    throw new Error('This page cannot keep VMs yet.');
+  async takeSnapshot(request: SnapshotRequest): Promise<SnapshotReport> {
+    return (await this.surroundings.library()).take(this, request);
   }
 
   /** Becomes what a snapshot holds, its disks too, and goes on from there. */
-  async restore(_snapshot: string, _choice: RestoreChoice = {}): Promise<void> {
-    throw new Error('This page cannot keep VMs yet.');
+  async restore(snapshot: string, choice: RestoreChoice = {}): Promise<void> {
+    await (await this.surroundings.library()).restore(this, snapshot, choice);
   }
 
   input(data: Uint8Array): void {
@@ -399,6 +406,8 @@ export class Vm {
         bootStage: this.progress.stage,
       });
     } else if (state.kind === 'paused') {
+      // One that goes on from a snapshot is, for a moment.
+      if (isPending(this.view.status)) return;
       this.update({ status: 'paused', pausedAt: this.view.pausedAt ?? performance.now() });
     } else if (state.kind === 'off' || state.kind === 'destroyed') {
       this.end('off', state.reason ?? 'The guest powered off.');
@@ -466,7 +475,8 @@ export class Vm {
     clearTimeout(this.silence);
     this.connection?.close();
     this.connection = undefined;
-    this.closeDisks();
+    this.disks.close();
+    this.closeOrigin();
     this.session?.dispose();
     this.session = undefined;
   }

@@ -13,6 +13,9 @@ import './styles/overlays.css';
 /** How long the page may be blank for the sake of a VM that boots, in milliseconds. */
 const HEAD_START_MS = 200;
 
+/** When VMs of storage are taken up on a page whose address boots others, in milliseconds. */
+const RECALL_AFTER_MS = 2000;
+
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no element with the id “root”.');
 
@@ -36,3 +39,5 @@ if (ready)
     new Promise((resolve) => setTimeout(resolve, HEAD_START_MS)),
   ]);
 show(root);
+// What storage has comes after what the address asked for: opening it takes some of the processor.
+setTimeout(() => void fleet.recall(), boots ? RECALL_AFTER_MS : 0);

@@ -5,24 +5,26 @@
 import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { GUEST_PORTS, portsNamed } from '../machine/guest-ports.ts';
 import { Machine } from '../machine/machine.ts';
+import { setupOf } from '../machine/snapshot/setup.ts';
 import { PortDisk } from './port-disk.ts';
 import { PortShare } from './port-share.ts';
 import { PortSink } from './port-sink.ts';
 import { PortSource } from './port-source.ts';
 import { openTemplate } from './template.ts';
-import { linuxBoot } from './template-port.ts';
+import { linuxBoot, TemplatePort } from './template-port.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
 
 /** The agent is asked at each so many looks at the figures: its answer costs the guest some work. */
 const LOOKS_PER_AGENT = 5;
 
 const createMachine: MachineFactory = async (config, core, host, translations) => {
-  const { kernel, initrd, append } = config;
+  const { kernel, initrd, append, from } = config;
   const template = config.template && (await openTemplate(config.template));
+  const origin = from && (await PortSource.open(from.source));
+  const reset = template?.port ?? (from && new TemplatePort(from.images));
   const boot = kernel
     ? await linuxBoot(kernel, initrd, append)
-    : () =>
-        template ? template.port.images(append) : Promise.reject(new Error('No kernel came.'));
+    : () => (reset ? reset.images(append) : Promise.reject(new Error('No kernel came.')));
   const disks = (config.disks ?? []).map((disk) => new PortDisk(disk));
   const shares = (config.shares ?? []).map(({ tag, port }) => new PortShare(tag, port));
   const machine = Machine.create(
@@ -32,7 +34,7 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
       boot,
       disks: [...disks, ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)])],
       shares,
-      ports: portsNamed(GUEST_PORTS),
+      ports: portsNamed(origin ? setupOf(origin.image.state).ports : GUEST_PORTS),
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,
@@ -42,25 +44,26 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
   );
   let looks = 0;
   return {
-    start: () => (template ? template.start(machine) : machine.start()),
+    async start() {
+      if (template) return template.start(machine);
+      if (!from || !origin) return machine.start();
+      await machine.restore(origin, from);
+      machine.resume();
+    },
     pause: () => machine.pause(),
     resume: () => machine.resume(),
     reset: () => machine.reset(),
     powerOff: () => machine.powerOff(),
     capture: (port) => machine.capture(new PortSink(port)),
-    async restore({ source, generation, name }, backends) {
-      const opened = await PortSource.open(source);
-      try {
-        // Nothing of the machine runs from here on, nor does what stands behind it answer.
-        if (machine.state.kind === 'running') machine.pause();
-        for (const [i, disk] of (backends?.disks ?? []).entries()) disks[i]?.replace(disk);
-        for (const { tag, port } of backends?.shares ?? []) {
-          shares.find((share) => share.tag === tag)?.replace(port);
-        }
-        await machine.restore(opened, { generation, name });
-      } finally {
-        opened.close();
+    async restore(config) {
+      const source = await PortSource.open(config.source);
+      // Nothing of the machine runs from here on, nor does what stands behind it answer.
+      if (machine.state.kind === 'running') machine.pause();
+      for (const [i, disk] of config.disks.entries()) disks[i]?.replace(disk);
+      for (const { tag, port } of config.shares) {
+        shares.find((share) => share.tag === tag)?.replace(port);
       }
+      await machine.restore(source, config);
       machine.resume();
     },
     get state() {

@@ -82,6 +82,14 @@ export class PortSink implements SnapshotSink {
   }
 
   #answered(answer: CaptureAnswer): void {
+    if ('over' in answer) {
+      const failure = new Error(answer.over);
+      this.#failure ??= failure;
+      for (const { reject } of this.#waiting.values()) reject(failure);
+      this.#waiting.clear();
+      this.#room?.();
+      return;
+    }
     const waiting = this.#waiting.get(answer.id);
     if (waiting === undefined) return;
     this.#waiting.delete(answer.id);

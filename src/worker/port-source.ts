@@ -1,7 +1,7 @@
 /**
  * Where a restore comes from: over a port from the broker of storage, which has checked every page.
  * Runs are asked for ahead, so that they are on their way while others are taken in; pages that are
- * needed at once overtake them, also long after, until the source is closed.
+ * needed at once overtake them. It closes itself when all pages have been given.
  */
 import { decodeSaved } from '../machine/snapshot/encode.ts';
 import type { MachineImage, PageRun, SnapshotSource } from '../machine/snapshot/snapshot.ts';
@@ -27,6 +27,8 @@ export class PortSource implements SnapshotSource {
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
   #image: MachineImage | undefined;
+  #held = new Uint32Array();
+  #closed = false;
 
   private constructor(port: MessagePort) {
     this.#port = port;
@@ -37,9 +39,14 @@ export class PortSource implements SnapshotSource {
     const source = new PortSource(port);
     const { image } = await source.#ask({ kind: 'open', id: source.#next++ });
     if (image === undefined) throw new Error('The storage gave no snapshot.');
-    const { memory, state, token } = image;
+    const { memory, state, token, held } = image;
     source.#image = { memory, state: decodeSaved(new Uint8Array(state)), token };
+    source.#held = held;
     return source;
+  }
+
+  get held(): Uint32Array {
+    return this.#held;
   }
 
   get image(): MachineImage {
@@ -48,6 +55,19 @@ export class PortSource implements SnapshotSource {
   }
 
   async *pages(): AsyncGenerator<PageRun> {
+    let failed = false;
+    try {
+      yield* this.#stream();
+    } catch (error) {
+      // Single pages may still be had.
+      failed = true;
+      throw error;
+    } finally {
+      if (!failed) this.close();
+    }
+  }
+
+  async *#stream(): AsyncGenerator<PageRun> {
     const ahead: Promise<Answer>[] = [];
     for (;;) {
       while (ahead.length < AHEAD) {
@@ -73,6 +93,8 @@ export class PortSource implements SnapshotSource {
 
   /** Nothing more is wanted of it. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#post({ kind: 'close' });
     this.#port.close();
     for (const { reject } of this.#waiting.values()) reject(new Error('The snapshot is closed.'));
@@ -80,6 +102,7 @@ export class PortSource implements SnapshotSource {
   }
 
   #ask(message: Exclude<SourceMessage, { kind: 'close' }>): Promise<Answer> {
+    if (this.#closed) return Promise.reject(new Error('The snapshot is closed.'));
     return new Promise((resolve, reject) => {
       this.#waiting.set(message.id, { resolve, reject });
       this.#post(message);

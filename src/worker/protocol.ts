@@ -133,8 +133,8 @@ export interface BootConfig {
   disks?: readonly PortDiskConfig[];
   /** Shared folders: each on a port of its own, with the tag by which the guest mounts it. */
   shares?: { tag: string; port: MessagePort }[];
-  /** Where to go on from instead of booting. */
-  from?: RestoreOrigin;
+  /** Where to go on from instead of booting; the images for a reset come on a port, when asked for. */
+  from?: RestoreOrigin & { images: MessagePort };
   /** Whether the core that `prepare` was given is the build for shared memory. */
   shared: boolean;
   columns: number;

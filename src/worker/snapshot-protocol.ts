@@ -56,7 +56,9 @@ export type CaptureMessage = v.InferOutput<typeof CaptureMessageSchema>;
 
 export type CaptureAnswer =
   | { readonly id: number; readonly there?: boolean }
-  | { readonly id: number; readonly error: string };
+  | { readonly id: number; readonly error: string }
+  /** Nothing more is taken, for this reason. */
+  | { readonly over: string };
 
 /** Worker → broker, on the port of a restore. `open` comes first. */
 export const SourceMessageSchema = v.variant('kind', [
@@ -76,16 +78,20 @@ export interface SentRun {
   readonly data: ArrayBuffer;
 }
 
+export interface SentImage {
+  readonly memory: number;
+  readonly state: ArrayBuffer;
+  readonly token: string;
+  /** Numbers of the pages that are not zero. */
+  readonly held: Uint32Array<ArrayBuffer>;
+}
+
 export type SourceAnswer =
   | { readonly id: number; readonly error: string }
   | {
       readonly id: number;
       /** To `open`. */
-      readonly image?: {
-        readonly memory: number;
-        readonly state: ArrayBuffer;
-        readonly token: string;
-      };
+      readonly image?: SentImage;
       readonly runs?: readonly SentRun[];
       /** To `next`: these were the last. */
       readonly done?: boolean;

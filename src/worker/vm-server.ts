@@ -19,7 +19,6 @@ import {
   type PackedImage,
   type PageMessage,
   type RestoreConfig,
-  type RestoreOrigin,
   TEXT_LIMIT,
   type VmApi,
   type VmPorts,
@@ -36,11 +35,8 @@ export interface ServedMachine {
   reset(): void | Promise<void>;
   powerOff(): void | Promise<void>;
   capture(port: MessagePort): Promise<CaptureReport>;
-  /** Goes on from a snapshot; what stands behind the devices is replaced before, if it is given. */
-  restore(
-    origin: RestoreOrigin,
-    backends?: Omit<RestoreConfig, keyof RestoreOrigin>,
-  ): Promise<void>;
+  /** Becomes what a snapshot holds, and goes on. */
+  restore(config: RestoreConfig): Promise<void>;
   readonly state: GuestState;
   onState(listener: (state: GuestState) => void): unknown;
   onConsole(listener: (data: Uint8Array, source: ConsoleSource) => void): unknown;
@@ -137,8 +133,7 @@ class VmServer implements VmApi {
     machine.onEvent((event) => gate.pass(event));
     machine.resize(config.columns, config.rows);
     this.reportFigures(machine, host);
-    if (config.from) await machine.restore(config.from);
-    else await machine.start();
+    await machine.start();
   }
 
   async pause(): Promise<void> {
@@ -163,7 +158,7 @@ class VmServer implements VmApi {
   }
 
   async restore(config: RestoreConfig): Promise<void> {
-    await this.running().restore(config, config);
+    await this.running().restore(config);
   }
 
   private running(): ServedMachine {

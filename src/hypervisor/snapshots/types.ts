@@ -6,7 +6,7 @@
  */
 import * as v from 'valibot';
 import { IdSchema } from '../../storage/disk/disk-store.ts';
-import type { SnapshotRecord } from '../../storage/snapshots/record.ts';
+import { ProgramSchema, type SnapshotRecord } from '../../storage/snapshots/record.ts';
 import type { CopyProgress } from '../storage/api.ts';
 
 const Count = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(most));
@@ -41,22 +41,22 @@ export const KeptVmSchema = v.strictObject({
     v.maxLength(8),
   ),
   /** Of an imported VM: what it boots, by SHA-256 in storage, instead of its template. */
-  program: v.optional(
-    v.strictObject({
-      kernel: Text(64),
-      initrd: v.optional(Text(64)),
-      append: Text(4096),
-    }),
-  ),
+  program: v.optional(ProgramSchema),
   /** The snapshot that it was taken to or restored from last: "you are here". */
   current: v.optional(IdSchema),
   backups: v.optional(BackupPolicySchema),
-  /** How it was when this was written; `live` when the page comes up: it was cut off. */
-  last: v.picklist(['off', 'live', 'crashed']),
+  /**
+   * How it was when this was written; `live` when the page comes up: it was cut off. `saved`: it is
+   * off, and a start goes on from `current`.
+   */
+  last: v.picklist(['off', 'live', 'crashed', 'saved']),
   /** Milliseconds since 1970. */
   made: Count(Number.MAX_SAFE_INTEGER),
 });
 export type KeptVm = v.InferOutput<typeof KeptVmSchema>;
+
+/** The list of kept VMs in storage. */
+export const KeptVmsSchema = v.object({ format: v.literal(1), vms: v.array(v.unknown()) });
 
 /** Whether this page has the storage. A second tab works without: it shows `message`. */
 export type StorageState =

@@ -37,6 +37,7 @@ export interface CaptureRequest {
   readonly kind: SnapshotRecord['kind'];
   readonly parent: string | undefined;
   readonly thumbnail: string;
+  readonly guest: SnapshotRecord['guest'];
   /** Bytes of the VM's RAM. */
   readonly memory: number;
   /** The VM's disks, in the machine's order. */
@@ -100,9 +101,12 @@ export interface StorageApi {
    */
   openSnapshot(
     id: string,
+    key: string,
     port: MessagePort,
     violation: (what: string) => void,
   ): Promise<ArrayBuffer | null>;
+  /** The worker that was given `key`'s port is gone. */
+  closeSnapshot(key: string): Promise<void>;
 
   /** Begins a .tabvm file of a snapshot; its pieces are asked for by the number that comes back. */
   openExport(request: ExportRequest): Promise<number>;

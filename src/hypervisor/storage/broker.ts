@@ -36,6 +36,8 @@ export class Broker implements StorageApi {
   readonly #copying = new Map<string, Promise<OverlayDisk>>();
   /** Captures under way, by the ids that their snapshots will have. */
   readonly #captures = new Map<string, CaptureService>();
+  /** Snapshots that workers go on from. */
+  readonly #sources = new Map<string, SourceService>();
 
   private constructor(
     private readonly store: DiskStore,
@@ -225,18 +227,27 @@ export class Broker implements StorageApi {
 
   async openSnapshot(
     id: string,
+    key: string,
     port: MessagePort,
     violation: (what: string) => void,
   ): Promise<ArrayBuffer | null> {
     const source = await this.shots.source(id);
     try {
       const share = await this.shots.share(id);
-      new SourceService(source, port, { violation, closed: () => void source.close() });
+      const closed = () => {
+        this.#sources.delete(key);
+        void source.close();
+      };
+      this.#sources.set(key, new SourceService(source, port, { violation, closed }));
       return share?.buffer ?? null;
     } catch (error) {
       await source.close();
       throw error;
     }
+  }
+
+  async closeSnapshot(key: string): Promise<void> {
+    this.#sources.get(key)?.close();
   }
 
   openExport(request: ExportRequest) {

@@ -171,9 +171,10 @@ export class CaptureService {
   /** Nothing more is taken. Without a failure: all is stored. */
   #end(failure?: Error): void {
     if (this.#state === 'over') return;
+    if (failure) this.#answer({ over: failure.message.slice(0, 1000) });
     this.#state = 'over';
     this.port.onmessage = null;
-    // An answer that was posted is still delivered.
+    // What was posted is still delivered.
     this.port.close();
     if (failure === undefined) {
       this.#finish.resolve();

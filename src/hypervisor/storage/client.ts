@@ -6,6 +6,7 @@ import * as Comlink from 'comlink';
 import type { PortDiskConfig } from '../../worker/port-disk.ts';
 import type { CopyProgress, DiskRequest, StorageApi } from './api.ts';
 import type { DiskServiceEvents } from './disk-service.ts';
+import { FOLDER } from './folder.ts';
 
 /** Bytes of one piece of a copy. */
 const PIECE = 1 << 20;
@@ -46,17 +47,21 @@ export class Storage {
   async exportRaw(
     id: string,
     progress: CopyProgress = () => {},
-  ): Promise<ReadableStream<Uint8Array>> {
+    signal?: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const api = await this.api();
     const disk = (await api.disks()).find((one) => one.id === id);
     if (disk === undefined) throw new Error('There is no such disk.');
     if (disk.inUse) throw new Error('The disk is in use: power its VM off to export it.');
     let at = 0;
-    return new ReadableStream<Uint8Array>(
+    return new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         async pull(controller) {
           const length = Math.min(PIECE, disk.size - at);
-          const piece = await api.readDisk(id, at, length).catch(async (error: unknown) => {
+          const reading = signal?.aborted
+            ? Promise.reject(signal.reason)
+            : api.readDisk(id, at, length);
+          const piece = await reading.catch(async (error: unknown) => {
             await api.finishDisk(id);
             throw error;
           });
@@ -74,7 +79,12 @@ export class Storage {
   }
 
   /** Makes a persistent disk of a raw image; zeroes take no space. A failure leaves no disk behind. */
-  async importRaw(id: string, image: Blob, progress: CopyProgress = () => {}): Promise<void> {
+  async importRaw(
+    id: string,
+    image: Blob,
+    progress: CopyProgress = () => {},
+    signal?: AbortSignal,
+  ): Promise<void> {
     if (image.size === 0) throw new Error('The file is empty: it is no disk image.');
     const api = await this.api();
     if ((await api.disks()).some((disk) => disk.id === id)) {
@@ -84,6 +94,7 @@ export class Storage {
     await api.createDisk({ id, kind: 'persistent', size });
     try {
       for (let at = 0; at < image.size; at += PIECE) {
+        signal?.throwIfAborted();
         const part = new Uint8Array(await image.slice(at, at + PIECE).arrayBuffer());
         if (part.some((byte) => byte !== 0)) {
           const piece = new Uint8Array(Math.ceil(part.length / 512) * 512);
@@ -115,6 +126,16 @@ export class Storage {
       worker.terminate();
       throw error;
     }
+  }
+}
+
+/** Whether anything was ever stored here: a look that starts no worker. */
+export async function hasStorage(): Promise<boolean> {
+  try {
+    await (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -5,8 +5,9 @@
  */
 import * as v from 'valibot';
 import { messageOf } from '../../machine/errors.ts';
-import type { PageRun, SnapshotSource } from '../../machine/snapshot/snapshot.ts';
+import type { PageRun } from '../../machine/snapshot/snapshot.ts';
 import { stateCodec } from '../../storage/snapshots/codec.ts';
+import type { OpenSnapshot } from '../../storage/snapshots/snapshot-store.ts';
 import {
   BATCH_BYTES,
   SOURCE_IN_FLIGHT,
@@ -31,7 +32,7 @@ export class SourceService {
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly source: SnapshotSource,
+    private readonly source: OpenSnapshot,
     private readonly port: MessagePort,
     private readonly events: SourceEvents,
   ) {
@@ -74,10 +75,11 @@ export class SourceService {
     switch (message.kind) {
       case 'open': {
         const { memory, state, token } = this.source.image;
-        return { image: { memory, state: stateCodec.encode(state).buffer, token } };
+        const held = new Uint32Array(this.source.held);
+        return { image: { memory, state: stateCodec.encode(state).buffer, token, held } };
       }
       case 'fetch':
-        return { runs: ((await this.source.fetch?.(message.pages)) ?? []).map(sent) };
+        return { runs: (await this.source.fetch(message.pages)).map(sent) };
       case 'next': {
         const batch = this.#tail.then(() => this.#batch());
         this.#tail = batch.catch(() => {});
@@ -104,7 +106,7 @@ export class SourceService {
     const transfer: ArrayBuffer[] = [];
     if (!('error' in answer)) {
       for (const { data } of answer.runs ?? []) transfer.push(data);
-      if (answer.image) transfer.push(answer.image.state);
+      if (answer.image) transfer.push(answer.image.state, answer.image.held.buffer);
     }
     this.port.postMessage(answer, transfer);
   }

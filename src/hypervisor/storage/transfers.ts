@@ -200,6 +200,7 @@ export class Transfers {
         note: head.note,
         thumbnail: head.thumbnail,
         time: head.time,
+        guest: { template: head.template, ...(program === undefined ? {} : { program }) },
         ...(share === undefined ? {} : { share: async () => share }),
         disks: (token) => Promise.all(made.map((id) => this.#frozen(id, token))),
       },

@@ -5,10 +5,10 @@
 import * as Comlink from 'comlink';
 import { StorageError } from '../../storage/files.ts';
 import { Broker } from './broker.ts';
+import { FOLDER } from './folder.ts';
 import { OpfsFolder } from './opfs-folder.ts';
 
 const LOCK = 'tabvisor-storage';
-const FOLDER = 'tabvisor';
 
 /** A page that was just closed or reloaded gives its lock back within this time, in milliseconds. */
 const LOCK_WAIT_MS = 3000;

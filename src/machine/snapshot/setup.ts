@@ -47,8 +47,13 @@ export function setupSaved({ memory, disks, shares, ports, htif }: Setup): Saved
 }
 
 /** The setup that a snapshot was taken of. */
-export function parseSetup(saved: unknown): Setup {
+function parseSetup(saved: unknown): Setup {
   return type.parse(saved, 'The setup of the snapshot');
+}
+
+/** The setup in the state of a snapshot. */
+export function setupOf(state: Saved): Setup {
+  return parseSetup(typeof state === 'object' && 'setup' in state ? state.setup : undefined);
 }
 
 /** Refuses a snapshot of a machine that differs from this one. */

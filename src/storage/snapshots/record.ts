@@ -15,6 +15,13 @@ const Natural = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 export const SnapshotKindSchema = v.picklist(['manual', 'backup', 'template', 'recovery']);
 
+/** What a VM boots that has no template here: by SHA-256, and the kernel's command line. */
+export const ProgramSchema = v.strictObject({
+  kernel: Text,
+  initrd: v.optional(Text),
+  append: v.pipe(v.string(), v.maxLength(4096)),
+});
+
 export const SnapshotRecordSchema = v.strictObject({
   format: v.literal(1),
   id: IdSchema,
@@ -39,6 +46,8 @@ export const SnapshotRecordSchema = v.strictObject({
   packs: v.pipe(v.array(IdSchema), v.maxLength(60_000)),
   /** Checksum of its table. */
   table: Natural,
+  /** What its VM was made from: enough to make another one. */
+  guest: v.optional(v.strictObject({ template: Text, program: v.optional(ProgramSchema) })),
   /** What the shared folder held, if it is part of the snapshot: bytes, and their checksum. */
   share: v.optional(v.strictObject({ size: Natural, sum: Natural })),
 });
@@ -52,6 +61,7 @@ export interface SnapshotMeta {
   readonly parent?: string | undefined;
   readonly note?: string;
   readonly thumbnail?: string;
+  readonly guest?: SnapshotRecord['guest'];
   readonly time?: number;
   /** The disks as they were frozen under the token; asked when all pages have come. */
   readonly disks?: (token: string) => Promise<readonly SnapshotRecord['disks'][number][]>;

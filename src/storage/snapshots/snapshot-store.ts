@@ -29,8 +29,13 @@ import { PageTable, readTable, writeTable } from './table.ts';
 /** Pages in one run at most when a snapshot is read. */
 const RUN = 64;
 
+/** Pages that come at once with one that is asked for. */
+const AROUND = 8;
+
 /** A snapshot that is being read: nothing of it is removed until it is closed. */
 export interface OpenSnapshot extends SnapshotSource {
+  readonly held: Uint32Array;
+  fetch(pages: readonly number[]): Promise<PageRun[]>;
   close(): Promise<void>;
 }
 
@@ -203,6 +208,7 @@ export class SnapshotStore {
               packs,
               table: sum,
               ...(share === undefined ? {} : { share }),
+              ...(meta.guest === undefined ? {} : { guest: meta.guest }),
               ...(meta.parent === undefined ? {} : { parent: meta.parent }),
             };
             await this.#records.write(id, v.parse(SnapshotRecordSchema, record));
@@ -269,6 +275,7 @@ export class SnapshotStore {
     };
     return {
       close,
+      held: table.held(),
       image: { memory: record.memory, state: this.codec.decode(state), token: record.token },
       async *pages() {
         for (let page = 0; page < table.pages; ) {
@@ -285,13 +292,20 @@ export class SnapshotStore {
         }
       },
       async fetch(pages: readonly number[]): Promise<PageRun[]> {
-        return pages
-          .filter((page) => page >= 0 && page < table.pages && table.pack[page] !== 0)
-          .map((first) => {
-            const bytes = new Uint8Array(PAGE);
-            read(first, bytes);
-            return { first, bytes };
-          });
+        const runs: PageRun[] = [];
+        let end = 0;
+        for (const first of [...pages].sort((one, other) => one - other)) {
+          if (!(first >= 0 && first < table.pages) || first < end || table.pack[first] === 0) {
+            continue;
+          }
+          // What lies behind a page is likely wanted next.
+          end = first + 1;
+          while (end < table.pages && end - first < AROUND && table.pack[end] !== 0) end++;
+          const bytes = new Uint8Array((end - first) * PAGE);
+          read(first, bytes);
+          runs.push({ first, bytes });
+        }
+        return runs;
       },
     };
   }

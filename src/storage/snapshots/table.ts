@@ -22,6 +22,14 @@ export class PageTable {
     this.slot = new Uint32Array(pages);
     this.sum = new Uint32Array(pages);
   }
+
+  /** Numbers of the pages that are not zero. */
+  held(): Uint32Array {
+    const held = new Uint32Array(this.pages);
+    let count = 0;
+    for (let page = 0; page < this.pages; page++) if (this.pack[page] !== 0) held[count++] = page;
+    return held.slice(0, count);
+  }
 }
 
 /** Writes a table and flushes it; returns its checksum. */

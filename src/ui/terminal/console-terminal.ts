@@ -88,6 +88,10 @@ export class ConsoleTerminal implements ConsoleSink {
     this.terminal.write(data, done);
   }
 
+  picture(): string {
+    return this.serializer.serialize({ scrollback: 0, excludeModes: true, excludeAltBuffer: true });
+  }
+
   /** Moves into a pane; returns how to leave it. */
   show(container: HTMLElement): () => void {
     this.container = container;

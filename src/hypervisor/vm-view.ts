@@ -1,0 +1,83 @@
+/**
+ * What a VM looks like to who shows it, and what it is made from. Views are immutable: each change
+ * is another one.
+ */
+import type { Template } from '../machine/manifest.ts';
+import type { Figures } from '../worker/protocol.ts';
+import type { BootStage } from './boot-progress.ts';
+import type { Isolation } from './frame.ts';
+import type { BackupPolicy, KeptVm } from './snapshots/types.ts';
+import type { DiskRequest } from './storage/api.ts';
+
+export type VmStatus =
+  | 'downloading'
+  | 'starting'
+  | 'booting'
+  | 'running'
+  | 'paused'
+  | 'off'
+  | 'crashed'
+  | 'failed';
+
+export interface VmView {
+  readonly id: string;
+  readonly name: string;
+  readonly template: Template;
+  /** Guest RAM in bytes; undefined until the template's default is known. */
+  readonly memory: number | undefined;
+  readonly status: VmStatus;
+  /** Why it is off, crashed or failed: a sentence. */
+  readonly reason: string | undefined;
+  readonly download: { loaded: number; total: number } | undefined;
+  readonly bootStage: BootStage;
+  /** Time of the last power-on by `performance.now()`, moved on by the time spent paused. */
+  readonly startedAt: number | undefined;
+  /** Since when it is paused, by the same clock. */
+  readonly pausedAt: number | undefined;
+  /** Seconds from power-on to the shell. */
+  readonly bootSeconds: number | undefined;
+  readonly figures: Figures | undefined;
+  /** Processor share of the last minute, oldest first, 0 to 1. */
+  readonly history: readonly number[];
+  /** A command is under way. */
+  readonly busy: boolean;
+  /** The worker has not been heard of for a while. */
+  readonly silent: boolean;
+  readonly isolation: Isolation | undefined;
+  /** Title that the guest set for its terminal. */
+  readonly title: string;
+  /** What storage knows it by, and its snapshots name it by; undefined: it is not kept. */
+  readonly keptId: string | undefined;
+  /** Id of the snapshot that it was taken to or restored from last. */
+  readonly current: string | undefined;
+  readonly backups: BackupPolicy | undefined;
+  /** A snapshot of it is under way. */
+  readonly saving: boolean;
+  /** It was cut off, by the end of its tab or of its worker: the snapshot that it can go on from. */
+  readonly recovery: string | undefined;
+}
+
+export interface VmSpecification {
+  template: Template;
+  name: string;
+  /** Bytes; the template's default when left out. */
+  memory?: number | undefined;
+  /** Bytes of a blank disk, which lives from a power-on to the power-off; none when left out. */
+  disk?: number | undefined;
+  /** Disks of storage, by the ids that they have there; made when they are not there yet. */
+  disks?: readonly DiskRequest[] | undefined;
+  /** What it boots instead of its template: it was imported. */
+  program?: KeptVm['program'];
+  /** Boots the kernel, although the template has a snapshot. */
+  cold?: boolean | undefined;
+  /** Typed when the shell is up. */
+  run?: string | undefined;
+}
+
+export function isLive(status: VmStatus): boolean {
+  return status === 'booting' || status === 'running' || status === 'paused';
+}
+
+export function isPending(status: VmStatus): boolean {
+  return status === 'downloading' || status === 'starting';
+}
