@@ -90,12 +90,19 @@ export class VmFiles {
     signal?.addEventListener('abort', cancel);
     try {
       signal?.throwIfAborted();
-      const { record, name, template, disks, program } = await api.importFile(
+      const {
+        record,
+        name,
+        template,
+        disks,
+        program: own,
+      } = await api.importFile(
         file,
         { snapshot, vm },
         Comlink.proxy((done: number, total: number) => progress?.(done, total)),
       );
       this.#fleet.snapshots.setState({ list: await api.snapshots() });
+      const program = (await this.#isTemplate(template, own)) ? undefined : own;
       const taken = new Set(this.#fleet.all.map(({ view }) => view.name));
       const imported = await this.#needs.adopt(
         {
@@ -155,6 +162,19 @@ export class VmFiles {
     await api.retainPrograms(
       programs.flatMap((one) => (one === undefined ? [] : [one.kernel, one.initrd ?? ''])),
     );
+  }
+
+  /** Whether a template here boots just that. */
+  async #isTemplate(name: string, program: KeptVm['program']): Promise<boolean> {
+    try {
+      const templates = await this.#fleet.images.templates();
+      const template = templates.find((one) => one.name === name);
+      if (!template) return false;
+      const { kernel, initrd } = await this.#fleet.images.manifest(template);
+      return kernel.sha256 === program?.kernel && initrd?.sha256 === program.initrd;
+    } catch {
+      return false;
+    }
   }
 
   /** The snapshot to export: a VM that runs is taken as it is now. */

@@ -356,9 +356,13 @@ export class Library {
     throw new Error('There is no such snapshot any more.');
   }
 
-  /** The last state of a VM that is kept. */
+  /** The last state of a VM that is kept: of a clone, at first, what it was made from. */
   #newest(vm: Vm): SnapshotRecord | undefined {
-    return this.#list.findLast((record) => record.vm === vm.view.keptId);
+    const { keptId, current } = vm.view;
+    return (
+      this.#list.findLast((record) => record.vm === keptId) ??
+      this.#list.find(({ id }) => id === current)
+    );
   }
 
   #freeName(wanted: string): string {

@@ -383,7 +383,9 @@ export class MemoryFs implements ShareFileSystem<MemoryNode> {
   /** What nothing names and nobody holds is gone. */
   #collect(node: MemoryNode): void {
     if (node.held > 0 || node.names.length > 0 || node === this.root) return;
-    if (!this.#nodes.delete(node.id)) return;
+    // A session of the tree that was there before `adopt` may end late.
+    if (this.#nodes.get(node.id) !== node) return;
+    this.#nodes.delete(node.id);
     this.used -= NODE_BYTES + (node.kind === 'file' ? node.chunks.size * CHUNK : 0);
   }
 }

@@ -113,18 +113,29 @@ export class PackWriter {
     const count = bytes.length / PAGE;
     const part = (i: number) => bytes.subarray(i * PAGE, (i + 1) * PAGE);
     const digests = await Promise.all(Array.from({ length: count }, (_, i) => sha256(part(i))));
-    return digests.map((digest, i) => {
+    const first = this.#slots;
+    /** Pages that are new, as runs of `bytes`: few writes, for each takes its time. */
+    const runs: { from: number; to: number }[] = [];
+    const places = digests.map((digest, i) => {
       const key = keyOf(digest);
       const there = this.index.get(key);
       if (there) return there;
-      const place = { pack: this.pack, slot: this.#slots };
-      this.pages.write(place.slot * PAGE, part(i));
-      this.digests.write(place.slot * DIGEST, digest);
-      this.#slots++;
+      const place = { pack: this.pack, slot: this.#slots++ };
       this.index.set(key, place);
       this.#made.push(key);
+      const last = runs.at(-1);
+      if (last?.to === i) last.to++;
+      else runs.push({ from: i, to: i + 1 });
       return place;
     });
+    const added = new Uint8Array((this.#slots - first) * DIGEST);
+    let at = 0;
+    for (const { from, to } of runs) {
+      this.pages.write((first + at) * PAGE, bytes.subarray(from * PAGE, to * PAGE));
+      for (let i = from; i < to; i++) added.set(digests[i]!, at++ * DIGEST);
+    }
+    if (at > 0) this.digests.write(first * DIGEST, added);
+    return places;
   }
 
   finish(): void {
