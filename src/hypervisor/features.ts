@@ -71,18 +71,37 @@ export function slowFeatures(): MissingFeature[] {
   return missingOf(USEFUL);
 }
 
+export interface HostFeature {
+  readonly name: string;
+  readonly versions: string;
+  readonly present: boolean;
+  /** Without it nothing runs; the others only cost speed or comfort. */
+  readonly required: boolean;
+}
+
+/** Every feature that matters here, and whether this browser has it. */
+export function hostFeatures(): HostFeature[] {
+  const list = (features: readonly Feature[], required: boolean) =>
+    features.map(({ name, versions, present }) => ({
+      name,
+      versions,
+      present: attempt(present),
+      required,
+    }));
+  return [...list(REQUIRED, true), ...list(USEFUL, false)];
+}
+
 function missingOf(features: readonly Feature[]): MissingFeature[] {
-  const missing: MissingFeature[] = [];
-  for (const feature of features) {
-    let present = false;
-    try {
-      present = feature.present();
-    } catch {
-      // A probe that throws is a feature that is missing.
-    }
-    if (!present) missing.push(feature);
+  return features.filter(({ present }) => !attempt(present));
+}
+
+function attempt(present: () => boolean): boolean {
+  try {
+    return present();
+  } catch {
+    // A probe that throws is a feature that is missing.
+    return false;
   }
-  return missing;
 }
 
 /** Shared memory needs the page's isolation headers; without it a VM has plain memory. */
