@@ -21,6 +21,7 @@ import type {
 } from './snapshots/types.ts';
 import type { DiskRequest } from './storage/api.ts';
 import { hasStorage, Storage } from './storage/client.ts';
+import { Tasks } from './tasks.ts';
 import { TemplateSnapshots } from './template-snapshots.ts';
 import { isLive, isPending, Vm, type VmSpecification, type VmView } from './vm.ts';
 import { changeEvents } from './vm-events.ts';
@@ -65,6 +66,12 @@ export class Fleet {
   }));
   /** What happened to the VMs and to the whole. */
   readonly events = new EventLog(() => Date.now());
+  /** Long work that is under way, and how the last of it ended. */
+  readonly tasks = new Tasks(({ title, vm, state, text }) => {
+    if (state !== 'failed') return;
+    const name = vm === undefined ? undefined : this.vms.get(vm)?.view.name;
+    this.events.add({ vm, name, kind: 'task', level: 'error', text: `${title}: ${text}` });
+  });
   private readonly workers: Workers;
   private readonly vms = new Map<string, Vm>();
   private nextId = 1;
