@@ -38,6 +38,8 @@ export interface RunArguments {
   readonly save?: string;
   /** A file to go on from. */
   readonly snapshot?: string;
+  /** Boots the kernel, although the template has a snapshot. */
+  readonly cold: boolean;
   readonly timeoutSeconds?: number;
   readonly tier?: Tier;
   /** Both tiers beside each other. */
@@ -62,6 +64,7 @@ const options = {
   exec: { type: 'string' },
   save: { type: 'string' },
   snapshot: { type: 'string' },
+  cold: { type: 'boolean' },
   timeout: { type: 'string' },
   tier: { type: 'string' },
   lockstep: { type: 'boolean' },
@@ -176,6 +179,7 @@ export function parseRunArguments(
     share: values.share === undefined ? undefined : parseShare(values.share),
     timeoutSeconds: values.timeout === undefined ? undefined : parseSeconds(values.timeout),
     tier: values.tier === undefined ? undefined : parseTier(values.tier),
+    cold: values.cold ?? false,
     lockstep: values.lockstep ?? false,
     without: values.without === undefined ? [] : parseWithout(values.without),
     stats: values.stats ?? false,

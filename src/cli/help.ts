@@ -25,6 +25,7 @@ What to boot (the template "micro" unless one of these is given):
   --append STR        the kernel's command line; with a template, added to its own
   --elf FILE          a bare-metal ELF program, started in machine mode; the exit code is what it
                       writes to tohost
+  --cold              boot the kernel, where the template would start from its snapshot
   --snapshot FILE     go on from a machine that --save has written; what it writes to its disks is
                       gone at the end
   --firmware FILE     firmware such as OpenSBI's fw_dynamic.bin, started in machine mode, which

@@ -50,7 +50,11 @@ export async function listTemplates(): Promise<readonly Template[]> {
   return parseCatalogue(await readFile(file, 'utf8'), file).templates;
 }
 
-export async function loadTemplate(name: string): Promise<LoadedTemplate> {
+/** The template that is meant when none is named. */
+export const DEFAULT_TEMPLATE = 'micro';
+
+/** A template's manifest, and the folder that its files lie in. */
+export async function findTemplate(name: string): Promise<{ manifest: Manifest; folder: string }> {
   const templates = await listTemplates();
   const template = templates.find((one) => one.name === name);
   if (!template) {
@@ -59,7 +63,11 @@ export async function loadTemplate(name: string): Promise<LoadedTemplate> {
   }
   const file = join(images, template.manifest);
   const manifest = parseManifest((await readInput(file, 'The manifest')).toString('utf8'), file);
-  const folder = dirname(file);
+  return { manifest, folder: dirname(file) };
+}
+
+export async function loadTemplate(name: string): Promise<LoadedTemplate> {
+  const { manifest, folder } = await findTemplate(name);
   const [kernel, initrd, disk] = await Promise.all([
     readVerified(folder, manifest.kernel),
     manifest.initrd && readVerified(folder, manifest.initrd),

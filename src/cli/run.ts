@@ -20,7 +20,13 @@ import { type LockstepRun, runLockstep } from './lockstep.ts';
 import { nodeHost } from './node-host.ts';
 import { NodeShare } from './node-share.ts';
 import { openOverlay } from './overlay.ts';
-import { loadCore, loadTemplate, loadTranslations, readInput } from './repository.ts';
+import {
+  DEFAULT_TEMPLATE,
+  loadCore,
+  loadTemplate,
+  loadTranslations,
+  readInput,
+} from './repository.ts';
 import {
   type CommandOptions,
   commandSession,
@@ -37,9 +43,9 @@ import {
   saveTabvm,
   unusable,
 } from './tabvm.ts';
+import { type TemplateStart, templateStart } from './template-start.ts';
 import { traceLine } from './trace.ts';
 
-const DEFAULT_TEMPLATE = 'micro';
 const DEFAULT_MEMORY = 256 * MIB;
 const DEFAULT_APPEND = 'console=ttyS0 earlycon=sbi';
 
@@ -69,22 +75,21 @@ async function runFrom(
   opened: OpenTabvm | undefined,
   observer: Observer | undefined,
 ): Promise<number> {
-  const [{ boot, memory, disk }, core, translations] = await Promise.all([
-    opened
-      ? bootOf(opened).then((boot) => ({ boot, memory: opened.setup.memory, disk: undefined }))
-      : loadBoot(args),
-    loadCore(),
-    loadTranslations(),
-  ]);
-  if (args.lockstep) return lockstep(args, { boot, memory: args.memory ?? memory, core });
-  observer?.boots(boot);
+  const [core, translations] = await Promise.all([loadCore(), loadTranslations()]);
+  // Who looks at a guest wants to see all of it.
+  const template = observer ? undefined : await templateStart(args);
+  const { boot, memory, disk, ports } = await programOf(args, opened, template);
+  if (args.lockstep) {
+    return lockstep(args, { boot: await loaded(boot), memory: args.memory ?? memory, core });
+  }
+  observer?.boots(await loaded(boot));
   const disks: FileDisk[] = [];
   const root = args.overlay ?? (disk === undefined ? undefined : {});
   const overlay = root && (await openOverlay({ ...root, image: root.image ?? disk }));
   const held = opened && (await disksOf(opened));
   try {
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
-    const shares = args.share === undefined ? [] : [await shareOf(args.share)];
+    const shares = args.share ? [await shareOf(args.share)] : template ? [template.share] : [];
     const session =
       args.exec === undefined ? consoleSession() : commandSession(args.exec, observer);
     const ownDisks = held ? held.disks : overlay ? [overlay.disk, ...disks] : disks;
@@ -97,8 +102,8 @@ async function runFrom(
         shared: false,
         disks: ownDisks,
         shares,
-        ports: portsNamed(opened?.setup.ports ?? portsOf(boot), session.ports),
-        agent: opened?.setup.ports.includes(AGENT_PORT),
+        ports: portsNamed(ports, session.ports),
+        agent: ports.includes(AGENT_PORT),
         tier: args.tier,
         without: args.without,
         translations,
@@ -109,10 +114,12 @@ async function runFrom(
       nodeHost([process.stdout, process.stderr]),
     );
     if (opened) await machine.restore(opened.source);
+    if (template) await startTemplate(machine, template);
     const end = await withTimeout(session.run(machine), args.timeoutSeconds);
     if (args.save !== undefined) {
-      const template = opened ? opened.file.head.template : templateOf(args);
-      await save(machine, session, { path: args.save, boot, template, disks: ownDisks });
+      const name = opened ? opened.file.head.template : templateOf(args);
+      const options = { path: args.save, boot: await loaded(boot), disks: ownDisks };
+      await save(machine, session, { ...options, template: name });
     }
     const stats = machine.stats();
     observer?.ended();
@@ -125,9 +132,43 @@ async function runFrom(
   }
 }
 
-/** What a bare-metal program finds is what there is without a guest's conventions. */
-function portsOf(boot: BootConfig): readonly string[] {
-  return boot.kind === 'elf' ? [] : GUEST_PORTS;
+interface Program {
+  readonly boot: MachineConfig['boot'];
+  readonly memory: number;
+  /** Manifest of the root disk. */
+  readonly disk?: string | undefined;
+  /** Names of the virtio console's further ports. */
+  readonly ports: readonly string[];
+}
+
+/** What the machine runs, and what it must have for that. */
+async function programOf(
+  args: RunArguments,
+  opened: OpenTabvm | undefined,
+  template: TemplateStart | undefined,
+): Promise<Program> {
+  if (opened) {
+    const { memory, ports } = opened.setup;
+    return { boot: await bootOf(opened), memory, ports };
+  }
+  if (template) {
+    const { memory, disk } = template;
+    // For a reset, or when the snapshot cannot be taken.
+    const boot = async () => (await loadBoot(args)).boot;
+    return { boot, memory, disk, ports: GUEST_PORTS };
+  }
+  const loaded = await loadBoot(args);
+  // What a bare-metal program finds is what there is without a guest's conventions.
+  return { ...loaded, ports: loaded.boot.kind === 'elf' ? [] : GUEST_PORTS };
+}
+
+async function loaded(boot: MachineConfig['boot']): Promise<BootConfig> {
+  return typeof boot === 'function' ? boot() : boot;
+}
+
+/** Makes a machine what its template's snapshot holds; one that it cannot take boots its kernel. */
+async function startTemplate(machine: Machine, { source, name }: TemplateStart): Promise<void> {
+  await machine.restore(source, { generation: 'new', name }).catch(() => {});
 }
 
 /** The machine in a file, after its command. */

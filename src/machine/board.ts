@@ -436,6 +436,7 @@ export class Board {
 
   /** Gives up what a page holds; false: it held nothing, and has not been touched. */
   #discard(page: number): boolean {
+    if (this.memory.presence?.discard(page) === true) return true;
     if (this.#ram.isZero(page)) return false;
     this.#load(page * PAGE_SIZE, ZEROS);
     return true;

@@ -25,6 +25,8 @@ export interface Presence {
   has(offset: number, length: number): boolean;
   /** Has ranges brought in before all others; resolves when they are there, or never will be. */
   want(ranges: readonly MemoryRange[]): Promise<void>;
+  /** A page is given up: it is zero, and nothing more comes for it; false: it was there. */
+  discard(page: number): boolean;
 }
 
 export interface MemoryRange {

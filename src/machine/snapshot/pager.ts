@@ -100,6 +100,16 @@ export class Pager implements Presence {
     return this.#wait(pages);
   }
 
+  discard(page: number): boolean {
+    if (!this.#isAbsent(page)) return false;
+    const { flags } = this.#options;
+    // Other than in the snapshot from now on.
+    flags[page] = flags[page]! & ~PageFlag.Clean;
+    this.#came(page);
+    this.#completed();
+    return true;
+  }
+
   /** Brings in what snapshots usually need, in its order; what fails is met by whoever needs it. */
   async stream(): Promise<void> {
     const { source, host } = this.#options;
@@ -198,7 +208,7 @@ export class Pager implements Presence {
   }
 
   #place({ first, bytes }: PageRun): void {
-    const { flags, ram, onComplete } = this.#options;
+    const { flags, ram } = this.#options;
     const count = bytes.length / PAGE_SIZE;
     if (!(first >= 0 && Number.isInteger(count) && first + count <= flags.length)) {
       throw new StateError(`The snapshot has ${bytes.length} bytes for page ${first}: no page.`);
@@ -208,16 +218,25 @@ export class Pager implements Presence {
       // What is there already may have changed since.
       if (!this.#isAbsent(page)) continue;
       ram.set(bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE), page * PAGE_SIZE);
-      flags[page] = flags[page]! & ~PageFlag.Absent;
-      this.#absent--;
-      this.#asked.delete(page);
-      const waiters = this.#waiters.get(page);
-      if (!waiters) continue;
-      this.#waiters.delete(page);
-      for (const waiter of waiters) if (--waiter.left === 0) waiter.resolve();
+      this.#came(page);
     }
-    if (this.#absent > 0) return;
+    this.#completed();
+  }
+
+  #came(page: number): void {
+    const { flags } = this.#options;
+    flags[page] = flags[page]! & ~PageFlag.Absent;
+    this.#absent--;
+    this.#asked.delete(page);
+    const waiters = this.#waiters.get(page);
+    if (!waiters) return;
+    this.#waiters.delete(page);
+    for (const waiter of waiters) if (--waiter.left === 0) waiter.resolve();
+  }
+
+  #completed(): void {
+    if (this.#absent > 0 || this.#ended) return;
     this.end();
-    onComplete();
+    this.#options.onComplete();
   }
 }
