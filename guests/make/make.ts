@@ -21,6 +21,7 @@ import { finishExt4, makeExt4 } from './ext4.ts';
 import { recipeFiles } from './files.ts';
 import { makeInitrd, ROOT_APPEND, rootModules } from './initrd.ts';
 import { readRecipe } from './recipe.ts';
+import { makeSnapshot } from './snapshot.ts';
 import { type TarEntry, tarEnd, tarEntry } from './tar.ts';
 import { writeTree } from './tree.ts';
 
@@ -38,7 +39,7 @@ export interface MakeOptions {
 
 /** Where the making of an image is. */
 export interface Progress {
-  readonly stage: 'packages' | 'unpack' | 'configure' | 'finish' | 'chunks';
+  readonly stage: 'packages' | 'unpack' | 'configure' | 'finish' | 'chunks' | 'snapshot';
   /** What is going on, for a person. */
   readonly text: string;
 }
@@ -217,6 +218,11 @@ export async function makeImage(file: string, options: MakeOptions = {}): Promis
         `initramfs ${megabytes(manifest.initrd.gz.size)}, disk ${megabytes(storedSize(disk))}), ` +
         `made in ${seconds(started)}`,
     );
+  });
+  progress({ stage: 'snapshot', text: 'Starting it once, for the snapshot that it starts from' });
+  await makeSnapshot(image, log).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    log(`${recipe.name} has no snapshot to start from and boots each time: ${why}`);
   });
   const disk = join(image, 'disk.json');
   parseDiskImage(readFileSync(disk, 'utf8'), disk);

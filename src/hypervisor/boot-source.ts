@@ -5,16 +5,22 @@
  */
 import type { Manifest, Template } from '../machine/manifest.ts';
 import { STATE_VERSION } from '../machine/snapshot/snapshot.ts';
+import { newId } from '../storage/id.ts';
 import type { BootConfig, TemplateStart } from '../worker/protocol.ts';
 import { hostName, withHostName } from './host-name.ts';
 import type { ImageStore, Progress } from './images.ts';
 import type { Library } from './snapshots/library.ts';
 import type { KeptVm } from './snapshots/types.ts';
+import type { DiskRequest } from './storage/api.ts';
+import type { Storage } from './storage/client.ts';
 import { copyOf, type ServedTemplate, serveTemplate } from './template-service.ts';
 import type { TemplateSnapshot, TemplateSnapshots } from './template-snapshots.ts';
+import type { VmSpecification } from './vm-view.ts';
 
 /** When the images of a cold boot are fetched too, for a reset and for later, in milliseconds. */
 const IMAGES_AFTER_MS = 5000;
+
+type WantedDisk = Omit<DiskRequest, 'id'> & { readonly id?: string };
 
 /** What decides where a VM starts. */
 export interface Wanted {
@@ -22,7 +28,8 @@ export interface Wanted {
   readonly name: string;
   readonly memory?: number | undefined;
   readonly disk?: number | undefined;
-  readonly disks?: readonly unknown[] | undefined;
+  readonly disks?: readonly WantedDisk[] | undefined;
+  readonly root?: DiskRequest['kind'] | undefined;
   readonly cold?: boolean | undefined;
   /** What it boots instead of its template. */
   readonly program?: KeptVm['program'];
@@ -39,11 +46,29 @@ export interface BootSource {
 export interface Sources {
   readonly images: ImageStore;
   readonly starts: TemplateSnapshots;
+  readonly storage: Storage;
   library(): Promise<Library>;
 }
 
 /** RAM of a VM that says nothing about it and has no template, in bytes. */
 const MEMORY = 128 << 20;
+
+/**
+ * Makes the root disk of a VM whose template has one: an image, over which the VM writes. It is the
+ * disk as it was in the template's snapshot, and a cold boot takes it as after a power cut.
+ */
+export async function giveRoot(images: ImageStore, vm: VmSpecification): Promise<void> {
+  if (vm.root === undefined) return;
+  const { snapshot, disk } = await images.manifest(vm.template);
+  const file = snapshot?.disk ?? disk;
+  // Somebody else may have been quicker.
+  if (vm.root === undefined) return;
+  const kind = vm.root;
+  vm.root = undefined;
+  if (file === undefined) return;
+  const image = new URL(file.file, images.manifestUrl(vm.template)).href;
+  vm.disks = [{ id: newId(), kind, image }, ...(vm.disks ?? [])];
+}
 
 /** Whether the machine that is wanted is the one that the template's snapshot was taken of. */
 export function startsFromSnapshot(wanted: Omit<Wanted, 'name'>, manifest: Manifest): boolean {
@@ -55,8 +80,17 @@ export function startsFromSnapshot(wanted: Omit<Wanted, 'name'>, manifest: Manif
     snapshot.version === STATE_VERSION &&
     snapshot.memory === memory &&
     wanted.disk === undefined &&
-    (wanted.disks?.length ?? 0) === 0
+    (wanted.disks?.length ?? 0) === (snapshot.disk && wanted.root === undefined ? 1 : 0)
   );
+}
+
+/** Whether the root disk is still the image's: what a VM has written to it no snapshot knows. */
+async function isUntouched(
+  storage: Storage,
+  [root]: readonly WantedDisk[] = [],
+): Promise<boolean> {
+  if (root?.kind !== 'persistent') return true;
+  return !(await (await storage.api()).disks()).some(({ id }) => id === root.id);
 }
 
 /** Loads what a VM starts from. `violation`: its worker broke the rules. */
@@ -77,7 +111,8 @@ export async function bootSource(
   const manifest = await images.manifest(wanted.template);
   const memory = wanted.memory ?? manifest.memory.default;
   const append = withHostName(manifest.append, wanted.name, manifest.name);
-  const snapshot = await snapshotFor(sources, wanted, manifest);
+  const untouched = await isUntouched(sources.storage, wanted.disks);
+  const snapshot = untouched ? await snapshotFor(sources, wanted, manifest) : undefined;
   if (snapshot !== undefined) {
     const template = templateStart(sources, wanted, snapshot, violation);
     return { memory, append, config: { template } };
@@ -113,7 +148,10 @@ export async function resetSource(
 }
 
 /** Has what a VM will start from downloaded; resolves when the first of it comes. */
-export async function expectBoot(sources: Sources, wanted: Omit<Wanted, 'name'>): Promise<void> {
+export async function expectBoot(
+  sources: Omit<Sources, 'storage' | 'library'>,
+  wanted: Omit<Wanted, 'name'>,
+): Promise<void> {
   const manifest = await sources.images.manifest(wanted.template);
   if ((await snapshotFor(sources, wanted, manifest)) !== undefined) return;
   await new Promise<void>((resolve, reject) => {
@@ -126,7 +164,7 @@ export async function expectBoot(sources: Sources, wanted: Omit<Wanted, 'name'>)
 }
 
 async function snapshotFor(
-  { starts }: Sources,
+  { starts }: Pick<Sources, 'starts'>,
   wanted: Omit<Wanted, 'name'>,
   manifest: Manifest,
 ): Promise<TemplateSnapshot | undefined> {

@@ -8,7 +8,7 @@ import { EventLog } from '../resources/event-log.ts';
 import { newId } from '../storage/id.ts';
 import type { MachineEvent } from '../worker/protocol.ts';
 import { describeVms } from './boot-address.ts';
-import { expectBoot } from './boot-source.ts';
+import { expectBoot, giveRoot } from './boot-source.ts';
 import { ImageStore } from './images.ts';
 import { freeName, freeNames } from './names.ts';
 import type { Library } from './snapshots/library.ts';
@@ -47,6 +47,8 @@ export interface NewVms {
   disks?: readonly Omit<DiskRequest, 'id'>[] | undefined;
   /** False: they are made and stay off. */
   start?: boolean | undefined;
+  /** What becomes of their root disks, where the template has one: gone with the power-off unless given. */
+  root?: DiskRequest['kind'] | undefined;
   /** They boot the kernel, although the template has a snapshot. */
   cold?: boolean | undefined;
   run?: string | undefined;
@@ -92,7 +94,8 @@ export class Fleet {
 
   /** Has what a VM will start from downloaded; resolves when the first of it comes, or cannot. */
   expectBoot(wanted: NewVms): Promise<void> {
-    return expectBoot(this, wanted).catch(() => {});
+    const root = wanted.template.disk ? (wanted.root ?? 'scratch') : undefined;
+    return expectBoot(this, { ...wanted, root }).catch(() => {});
   }
 
   /** Makes VMs and starts them; returns their ids in order. */
@@ -106,6 +109,7 @@ export class Fleet {
         memory: request.memory,
         disk: request.disk,
         disks: request.disks?.map((disk) => ({ ...disk, id: newId() })),
+        root: request.template.disk ? (request.root ?? 'scratch') : undefined,
         cold: request.cold,
         run: request.run,
       }).view;
@@ -114,7 +118,10 @@ export class Fleet {
       ids.push(id);
     }
     // A disk that outlives the page is found again by the VM that has it.
-    if (request.disks?.some(({ kind }) => kind === 'persistent')) void this.keep(ids);
+    const persistent = request.disks?.some(({ kind }) => kind === 'persistent');
+    if (persistent || (request.template.disk && request.root === 'persistent')) {
+      void this.keep(ids);
+    }
     this.publish('now');
     if (request.start !== false) for (const id of ids) void this.vms.get(id)?.start();
     return ids;
@@ -161,7 +168,10 @@ export class Fleet {
   /** Has VMs there again when the page comes up the next time. */
   private async keep(ids: readonly string[]): Promise<void> {
     const library = await this.library();
-    for (const vm of ids.flatMap((id) => this.vms.get(id) ?? [])) await library.keep(vm);
+    for (const vm of ids.flatMap((id) => this.vms.get(id) ?? [])) {
+      await giveRoot(this.images, vm.specification);
+      await library.keep(vm);
+    }
   }
 
   /** Opens the storage, if it is not yet: its snapshots and kept VMs appear in the stores. */

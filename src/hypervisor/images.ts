@@ -37,11 +37,11 @@ export class ImageStore {
 
   constructor(private readonly folder: URL) {}
 
-  /** The templates that the page can boot: not yet those whose root is a disk. */
+  /** The templates that there are. */
   async templates(): Promise<Template[]> {
     const url = new URL('index.json', this.folder);
     const { templates } = await this.described(url, parseCatalogue);
-    return templates.filter(({ disk }) => !disk);
+    return templates;
   }
 
   async manifest(template: Template): Promise<Manifest> {

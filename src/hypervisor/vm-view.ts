@@ -66,6 +66,11 @@ export interface VmSpecification {
   disk?: number | undefined;
   /** Disks of storage, by the ids that they have there; made when they are not there yet. */
   disks?: readonly DiskRequest[] | undefined;
+  /**
+   * The kind of its root disk, where the template's root is one, until it has been made at the first
+   * start: then it is the first of `disks`.
+   */
+  root?: DiskRequest['kind'] | undefined;
   /** What it boots instead of its template: it was imported. */
   program?: KeptVm['program'];
   /** Boots the kernel, although the template has a snapshot. */

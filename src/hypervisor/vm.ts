@@ -15,7 +15,7 @@ import type {
   WorkerMessage,
 } from '../worker/protocol.ts';
 import { BootProgress } from './boot-progress.ts';
-import { type BootSource, bootSource, resetSource } from './boot-source.ts';
+import { type BootSource, bootSource, giveRoot, resetSource } from './boot-source.ts';
 import type { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
 import type { ImageStore } from './images.ts';
@@ -135,6 +135,7 @@ export class Vm {
       const preparing = this.prepare(current);
       // What goes wrong there is met below, when the images are there.
       preparing.catch(() => {});
+      await giveRoot(this.surroundings.images, this.specification);
       const loading = origin
         ? this.originSource(origin, current)
         : bootSource(

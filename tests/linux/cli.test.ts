@@ -170,7 +170,7 @@ describe('run on a terminal', () => {
 
   test('raw keys reach the guest, Ctrl-A is ours, the size is passed on', async () => {
     const { code, stdout } = await conversation(
-      `${run}; code=$?; stty -a | grep -o -- '-\\?icanon'; exit $code`,
+      `${run} --cold; code=$?; stty -a | grep -o -- '-\\?icanon'; exit $code`,
       [
         [/# .*$/, 'stty size\r'],
         [/\n33 101\n/, "sh -c 'echo rea''dy; sleep 1000'\r"],

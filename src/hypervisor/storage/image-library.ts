@@ -2,9 +2,11 @@
  * Disk images over HTTP for the storage worker: manifests are kept, so that a page without a network
  * goes on with the chunks that it has.
  */
+import * as v from 'valibot';
 import { Catalog } from '../../storage/catalog.ts';
 import type { DiskChain } from '../../storage/disk/disk-store.ts';
 import { StorageError, type StorageFolder } from '../../storage/files.ts';
+import { sha256Hex } from '../../storage/hash.ts';
 import {
   ChunkLibrary,
   type ChunkSource,
@@ -17,6 +19,7 @@ import {
   diskImageId,
   MANIFEST_MAX,
   parseDiskImage,
+  Sha256Schema,
 } from '../../storage/image/manifest.ts';
 
 export class ImageLibrary {
@@ -33,11 +36,22 @@ export class ImageLibrary {
     );
   }
 
-  /** Fetches a manifest and keeps it; returns what a disk has to know of the image. */
+  /**
+   * Fetches a manifest and keeps it; returns what a disk has to know of the image. Without a network
+   * it is the last one that was there.
+   */
   async add(url: string): Promise<{ chain: NonNullable<DiskChain['image']>; size: number }> {
-    const image = parseDiskImage(await textOf(url), nameOf(url));
+    const place = `at-${(await sha256Hex(new TextEncoder().encode(url))).slice(0, 32)}`;
+    const text = await textOf(url).catch(async (error: unknown) => {
+      const kept = v.safeParse(Sha256Schema, await this.manifests.read(place));
+      const image = kept.success ? await this.manifests.read(kept.output) : undefined;
+      if (image === undefined) throw error;
+      return JSON.stringify(image);
+    });
+    const image = parseDiskImage(text, nameOf(url));
     const id = await diskImageId(image);
-    await this.manifests.write(id, image);
+    if ((await this.manifests.read(id)) === undefined) await this.manifests.write(id, image);
+    if ((await this.manifests.read(place)) !== id) await this.manifests.write(place, id);
     return { chain: { id, source: url }, size: image.size };
   }
 

@@ -168,7 +168,8 @@ export class ImageReader implements BaseImage {
     if (chunk === this.#last) return;
     this.#run = chunk === this.#last + 1 ? Math.min(this.#run + 1, AHEAD_MAX) : 0;
     this.#last = chunk;
-    for (let i = 1; i <= this.#run; i++) {
+    // The nearest first.
+    for (let i = this.#run; i > 0; i--) {
       const next = chunk + i;
       if (next < this.image.chunks.length) this.#ahead.unshift(next);
     }
