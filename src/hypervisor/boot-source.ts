@@ -85,10 +85,7 @@ export function startsFromSnapshot(wanted: Omit<Wanted, 'name'>, manifest: Manif
 }
 
 /** Whether the root disk is still the image's: what a VM has written to it no snapshot knows. */
-async function isUntouched(
-  storage: Storage,
-  [root]: readonly WantedDisk[] = [],
-): Promise<boolean> {
+async function isUntouched(storage: Storage, [root]: readonly WantedDisk[] = []): Promise<boolean> {
   if (root?.kind !== 'persistent') return true;
   return !(await (await storage.api()).disks()).some(({ id }) => id === root.id);
 }

@@ -131,6 +131,21 @@ describe('run --exec', () => {
   });
 });
 
+test('run goes on from the template’s snapshot, as a guest of its own; --cold boots', async () => {
+  const command = 'cat /proc/cmdline; date +%s';
+  const run = (...more: string[]) => tabvisor(['run', ...more, '--exec', command]);
+  const [first, again, cold] = [await run(), await run(), await run('--cold')];
+  for (const { code, stdout } of [first, again]) {
+    expect(code).toBe(0);
+    expect(stdout.toString()).toContain('tabvisor.template');
+    const [, time] = stdout.toString().split('\n');
+    expect(Math.abs(Number(time) - Date.now() / 1000)).toBeLessThan(600);
+  }
+  expect(cold.stdout.toString()).not.toContain('tabvisor.template');
+  const random = ['run', '--exec', 'head -c 16 /dev/urandom | sha256sum'];
+  expect((await tabvisor(random)).stdout).not.toEqual((await tabvisor(random)).stdout);
+});
+
 describe('run on a terminal', () => {
   /** What is waited for, and what is then typed or done. */
   type Step = readonly [pattern: RegExp, then: string | (() => void)];

@@ -3,15 +3,19 @@
  * touches them. The program checks every page that it reads, so one that came wrong, twice or too
  * late ends it with an exit code.
  */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { nodeHost } from '../../src/cli/node-host.ts';
 import { loadCore } from '../../src/cli/repository.ts';
+import { MemoryBackend } from '../../src/machine/devices/virtio/memory-backend.ts';
 import { Machine, type MachineConfig, type Tier } from '../../src/machine/machine.ts';
 import { MIB } from '../../src/machine/memory-map.ts';
 import type { PageRun, SnapshotSource } from '../../src/machine/snapshot/snapshot.ts';
 import { type MemorySnapshot, MemoryStore } from '../../src/machine/testing/memory-snapshots.ts';
+import { Guest, stopGuests } from '../linux/guest.ts';
 import { program } from '../machine/bare-metal.ts';
 import { BY_SYSCON, end, increments, instructions } from './increments.ts';
+
+afterEach((context) => stopGuests(context.task.result?.state === 'fail'));
 
 const MEMORY = 8 * MIB;
 
@@ -144,4 +148,32 @@ it('a page that cannot be had ends the machine with a sentence, and a reset is a
   });
   one.reset();
   expect(await end(one)).toBe('off');
+});
+
+it('Linux goes on page by page: its devices read and write memory that has not come', async () => {
+  const options = { megabytes: 112 };
+  const contents = new Uint8Array(8 * MIB).map((_, i) => (i * 7) >> 3);
+  const disk = () => new MemoryBackend(contents.length, { contents: contents.slice() });
+  const guest = await Guest.boot({ ...options, disks: [disk()] });
+  await guest.shell('dmesg -n 1');
+  // A page cache of both kinds: pages that a disk filled, and dirty ones that go to it later.
+  await guest.shell(
+    'dd if=/dev/vda of=/tmp/read bs=64k count=32 2>/dev/null; md5sum </tmp/read >/tmp/sum',
+  );
+  const sink = new MemoryStore().sink();
+  await guest.machine.capture(sink);
+  guest.stop();
+  const clone = await Guest.create({ ...options, disks: [disk()] });
+  const given = late(sink.snapshot());
+  await clone.machine.restore(given.source, { generation: 'new' });
+  clone.machine.resume();
+  await clone.shell('md5sum </tmp/read >/tmp/again; cmp /tmp/sum /tmp/again && echo sa""me');
+  expect(await clone.shell('cat /tmp/again')).toBe(await clone.shell('cat /tmp/sum'));
+  await clone.shell('dd if=/tmp/read of=/dev/vda bs=64k seek=64 2>/dev/null; sync');
+  await clone.shell('echo 3 >/proc/sys/vm/drop_caches');
+  const back = 'dd if=/dev/vda bs=64k skip=64 count=32 2>/dev/null | md5sum';
+  expect(await clone.shell(back)).toBe(await clone.shell('cat /tmp/sum'));
+  // Only what was touched has come.
+  expect(given.asked.length).toBeLessThan(given.held.length);
+  expect(clone.machine.arriving?.absent).toBeGreaterThan(0);
 });
