@@ -3,13 +3,16 @@ import { useEffect, useRef, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panels';
 import { missingFeatures, sharedMemoryAvailable, slowFeatures } from '../hypervisor/features.ts';
-import { useSelectedId } from './navigation.ts';
+import { usePlace, useSelectedId } from './navigation.ts';
 import { Notice } from './parts/controls.tsx';
 import { NARROW, useMedia, useVm, useVms } from './parts/hooks.ts';
+import { ViewFrame } from './parts/view-frame.tsx';
 import { setUi, useUi } from './store.ts';
+import { PAGE_VIEWS } from './view-list.ts';
 import { ConsoleArea } from './views/console-area.tsx';
 import { Dialogs } from './views/dialogs.tsx';
 import { MachineList } from './views/machine-list.tsx';
+import { TaskDock } from './views/task-dock.tsx';
 import { TopBar } from './views/top-bar.tsx';
 import { BootProblems, Unsupported, Welcome } from './views/welcome.tsx';
 
@@ -19,6 +22,8 @@ const SLOW = MISSING.length > 0 ? [] : slowFeatures();
 export function App() {
   const vms = useVms();
   const problems = useUi((state) => state.bootProblems);
+  const { vm, view } = usePlace();
+  const page = vm === undefined ? PAGE_VIEWS.find(({ path }) => path === view) : undefined;
   useDocumentTitle();
   if (MISSING.length > 0) return <Unsupported missing={MISSING} />;
   return (
@@ -29,11 +34,18 @@ export function App() {
       <StartedAgainNotice />
       {problems.length > 0 ? (
         <BootProblems problems={problems} />
+      ) : page !== undefined ? (
+        <main className="pane view-body" aria-label={page.title}>
+          <ViewFrame title={page.title}>
+            <page.Component />
+          </ViewFrame>
+        </main>
       ) : vms.length === 0 ? (
         <Welcome />
       ) : (
         <Workspace />
       )}
+      <TaskDock />
       <Dialogs />
       <Announcer />
     </div>
@@ -158,9 +170,12 @@ function StartedAgainNotice() {
   );
 }
 
-/** The tab's title names the machine that is shown. */
+/** The tab's title names the machine, or the view of the page, that is shown. */
 function useDocumentTitle(): void {
-  const name = useVm(useSelectedId())?.name;
+  const { vm, view } = usePlace();
+  const machine = useVm(vm)?.name;
+  const page = vm === undefined ? PAGE_VIEWS.find(({ path }) => path === view)?.title : undefined;
+  const name = machine ?? page;
   useEffect(() => {
     document.title = name === undefined ? 'Tabvisor' : `${name} – Tabvisor`;
   }, [name]);

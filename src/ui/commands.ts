@@ -3,17 +3,26 @@
  * themselves are made from this list. A command says when it makes sense and what it does.
  */
 import { isLive, isPending, type VmView } from '../hypervisor/vm.ts';
-import { closeConsole, openConsole, selectedId, showList } from './navigation.ts';
+import {
+  closeConsole,
+  openConsole,
+  openPage,
+  openView,
+  place,
+  selectedId,
+  showList,
+} from './navigation.ts';
 import type { IconName } from './parts/icon.tsx';
 import { fleet, terminals } from './services.ts';
 import { getUi, setScreenReader, setTheme, setUi } from './store.ts';
+import { PAGE_VIEWS, VM_VIEWS } from './view-list.ts';
 
 export interface Command {
   id: string;
   title: string;
   icon: IconName;
-  /** `page` commands need no VM; the others act on one. */
-  group: 'page' | 'machine' | 'console';
+  /** `page` commands need no VM; the others act on one. `view` ones show it from another side. */
+  group: 'page' | 'machine' | 'console' | 'view';
   /** As shown; `keys` is what is matched. */
   shortcut?: string;
   keys?: (event: KeyboardEvent) => boolean;
@@ -43,6 +52,10 @@ export function perform(id: string, action: 'reset' | 'powerOff' | 'delete'): vo
     closeConsole(id);
     fleet.delete(id);
   }
+}
+
+function consoleShown(vm: VmView): boolean {
+  return place().vm === vm.id && !VM_VIEWS.some(({ path }) => path === place().view);
 }
 
 const always = () => true;
@@ -107,6 +120,36 @@ export const COMMANDS: readonly Command[] = [
       run: () => setTheme(theme),
     }),
   ),
+  ...PAGE_VIEWS.map(
+    ({ path, title, icon }): Command => ({
+      id: `page-${path}`,
+      title: `Go to ${title}`,
+      icon,
+      group: 'page',
+      available: () => place().vm !== undefined || place().view !== path,
+      run: () => openPage(path),
+    }),
+  ),
+  ...VM_VIEWS.map(
+    ({ path, title, icon }): Command => ({
+      id: `view-${path}`,
+      title: `Show ${title}`,
+      icon,
+      group: 'view',
+      available: (vm) => vm !== undefined && (vm.id !== place().vm || place().view !== path),
+      run: (vm) => vm && openView(vm.id, path),
+    }),
+  ),
+  {
+    id: 'tasks',
+    title: 'Tasks: show or hide',
+    icon: 'clock',
+    group: 'page',
+    shortcut: 'J',
+    keys: plain('j'),
+    available: () => fleet.tasks.store.getState().tasks.length > 0,
+    run: () => setUi(({ tasksOpen }) => ({ tasksOpen: !tasksOpen })),
+  },
   {
     id: 'screen-reader',
     title: 'Screen reader support in consoles: on or off',
@@ -121,7 +164,7 @@ export const COMMANDS: readonly Command[] = [
     icon: 'terminal',
     group: 'machine',
     shortcut: 'Enter',
-    available: (vm) => vm !== undefined && vm.id !== selectedId(),
+    available: (vm) => vm !== undefined && !consoleShown(vm),
     run: (vm) => vm && openConsole(vm.id),
   },
   {
@@ -204,7 +247,7 @@ export const COMMANDS: readonly Command[] = [
     shortcut: 'Ctrl+Shift+F',
     keys: controlShift('f'),
     inConsole: true,
-    available: (vm) => vm !== undefined && vm.id === selectedId(),
+    available: (vm) => vm !== undefined && consoleShown(vm),
     run: () => setUi(({ finding }) => ({ finding: !finding })),
   },
   {
@@ -286,7 +329,8 @@ function swapFocus(id: string): void {
     document
       .querySelector<HTMLElement>('.console-tabs [role="tab"][aria-selected="true"]')
       ?.focus();
-  } else void terminals.get(id).then((terminal) => terminal.focus());
+  } else if (place().view !== undefined) openConsole(id);
+  else void terminals.get(id).then((terminal) => terminal.focus());
 }
 
 /** Colours are escape sequences: `cat` of the file in any terminal shows them. */

@@ -9,6 +9,7 @@ import './styles/base.css';
 import './styles/layout.css';
 import './styles/console.css';
 import './styles/overlays.css';
+import './styles/shell.css';
 
 /** How long the page may be blank for the sake of a VM that boots, in milliseconds. */
 const HEAD_START_MS = 200;

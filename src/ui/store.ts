@@ -31,6 +31,8 @@ interface UiState {
   finding: boolean;
   /** VMs that ran before a reload have been started again, without what they held. */
   startedAgain: boolean;
+  /** The log of tasks is unfolded. */
+  tasksOpen: boolean;
 }
 
 export const useUi = create<UiState>(() => ({
@@ -42,6 +44,7 @@ export const useUi = create<UiState>(() => ({
   bootProblems: [],
   finding: false,
   startedAgain: false,
+  tasksOpen: false,
 }));
 
 export const setUi = useUi.setState;

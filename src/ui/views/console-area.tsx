@@ -7,13 +7,22 @@ import { isLive, isPending, type VmView } from '../../hypervisor/vm.ts';
 import type { Figures } from '../../worker/protocol.ts';
 import { commandById } from '../commands.ts';
 import { formatDuration, formatShare } from '../format.ts';
-import { closeConsole, openConsole, showList, useSelectedId } from '../navigation.ts';
+import {
+  closeConsole,
+  openConsole,
+  showList,
+  usePlace,
+  useSelectedId,
+  vmAddress,
+} from '../navigation.ts';
 import { CommandButton, IconButton, Keys, Notice, Status } from '../parts/controls.tsx';
 import { NARROW, TOUCH, useMedia, useUptime, useVm, useVms } from '../parts/hooks.ts';
 import { Icon } from '../parts/icon.tsx';
+import { ViewFrame } from '../parts/view-frame.tsx';
 import { VmMenu } from '../parts/vm-menu.tsx';
 import { terminals } from '../services.ts';
 import { useUi } from '../store.ts';
+import { VM_VIEWS } from '../view-list.ts';
 import { BootSteps } from './boot-steps.tsx';
 import { FindBar } from './find-bar.tsx';
 import { KeyBar } from './key-bar.tsx';
@@ -57,7 +66,7 @@ export function ConsoleArea() {
         </TabList>
       </div>
       <TabPanel id={shown.id} key={shown.id} className="console" shouldForceMount={false}>
-        <Console id={shown.id} />
+        <Machine id={shown.id} />
       </TabPanel>
     </Tabs>
   );
@@ -98,15 +107,52 @@ function NothingShown({ narrow }: { narrow: boolean }) {
   );
 }
 
-function Console({ id }: { id: string }) {
+/** A VM: its head, and the one of its views that the address names. */
+function Machine({ id }: { id: string }) {
   const vm = useVm(id);
-  const finding = useUi((state) => state.finding);
-  const touch = useMedia(TOUCH);
+  const { view } = usePlace();
+  const shown = VM_VIEWS.find(({ path }) => path === view);
   if (vm === undefined) return null;
-  const booting = isPending(vm.status) || vm.status === 'booting';
   return (
     <>
       <ConsoleHead vm={vm} />
+      {VM_VIEWS.length > 0 && <MachineNav id={id} name={vm.name} shown={shown?.path} />}
+      {shown === undefined ? (
+        <Console vm={vm} />
+      ) : (
+        <div className="view-body" data-view={shown.path}>
+          <ViewFrame title={shown.title}>
+            <shown.Component id={id} />
+          </ViewFrame>
+        </div>
+      )}
+    </>
+  );
+}
+
+function MachineNav(props: { id: string; name: string; shown: string | undefined }) {
+  const entries = [{ path: undefined, title: 'Console' }, ...VM_VIEWS];
+  return (
+    <nav className="vm-nav" aria-label={`Views of ${props.name}`}>
+      {entries.map(({ path, title }) => (
+        <a
+          key={title}
+          href={vmAddress(props.id, path)}
+          aria-current={path === props.shown ? 'page' : undefined}
+        >
+          {title}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function Console({ vm }: { vm: VmView }) {
+  const finding = useUi((state) => state.finding);
+  const touch = useMedia(TOUCH);
+  const booting = isPending(vm.status) || vm.status === 'booting';
+  return (
+    <>
       {booting && <BootSteps vm={vm} />}
       <ConsoleNotice vm={vm} />
       {finding && <FindBar key={vm.id} id={vm.id} />}

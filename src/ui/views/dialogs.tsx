@@ -145,7 +145,7 @@ function Palette() {
                     key={command.id}
                     command={command}
                     of={
-                      command.group === 'machine' &&
+                      (command.group === 'machine' || command.group === 'view') &&
                       vm !== undefined && <span className="muted"> {vm.name}</span>
                     }
                   />

@@ -3,9 +3,11 @@ import { Button } from 'react-aria-components/Button';
 import { Menu, MenuItem, MenuTrigger } from 'react-aria-components/Menu';
 import { Popover } from 'react-aria-components/Popover';
 import { commandById } from '../commands.ts';
+import { openPage, showList, usePlace } from '../navigation.ts';
 import { IconButton, Keys } from '../parts/controls.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { setTheme, type Theme, useUi } from '../store.ts';
+import { PAGE_VIEWS } from '../view-list.ts';
 
 const THEMES = [
   { theme: 'system', title: 'As the system', icon: 'contrast' },
@@ -23,6 +25,7 @@ export function TopBar() {
         <Logo />
         <span>Tabvisor</span>
       </a>
+      {PAGE_VIEWS.length > 0 && <PageNav />}
       <span className="spacer" />
       <Button
         className="palette-button"
@@ -49,6 +52,50 @@ export function TopBar() {
         <Icon name="plus" /> New VM
       </Button>
     </header>
+  );
+}
+
+/** Links where there is room for them, otherwise a menu. */
+function PageNav() {
+  const { vm, view } = usePlace();
+  const shown = vm === undefined ? PAGE_VIEWS.find(({ path }) => path === view)?.path : undefined;
+  const current = (path: string | undefined) => (path === shown ? 'page' : undefined);
+  return (
+    <>
+      <nav className="page-nav" aria-label="Views">
+        <a href="#/" aria-current={current(undefined)}>
+          Machines
+        </a>
+        {PAGE_VIEWS.map(({ path, title }) => (
+          <a key={path} href={`#/${path}`} aria-current={current(path)}>
+            {title}
+          </a>
+        ))}
+      </nav>
+      <MenuTrigger>
+        <Button className="icon-button page-menu" aria-label="Views">
+          <Icon name="menu" />
+        </Button>
+        <Popover className="popover" placement="bottom start" offset={4}>
+          <Menu
+            className="menu"
+            aria-label="Views"
+            onAction={(key) => (key === '' ? showList() : openPage(String(key)))}
+          >
+            <MenuItem id="" textValue="Machines" className="menu-item">
+              <Icon name="list" />
+              <span>Machines</span>
+            </MenuItem>
+            {PAGE_VIEWS.map(({ path, title, icon }) => (
+              <MenuItem key={path} id={path} textValue={title} className="menu-item">
+                <Icon name={icon} />
+                <span>{title}</span>
+              </MenuItem>
+            ))}
+          </Menu>
+        </Popover>
+      </MenuTrigger>
+    </>
   );
 }
 

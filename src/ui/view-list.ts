@@ -1,0 +1,24 @@
+/**
+ * The views of a VM beside its console, and the views of the page, once: tabs, the palette and the
+ * address (`#/vm/ID/snapshots`, `#/storage`) are made from these lists. Each view is a script of its
+ * own, fetched when it is first shown.
+ */
+import type { ComponentType, LazyExoticComponent } from 'react';
+import type { IconName } from './parts/icon.tsx';
+
+interface View<Props> {
+  /** Its part of the address. */
+  readonly path: string;
+  readonly title: string;
+  readonly icon: IconName;
+  readonly Component: LazyExoticComponent<ComponentType<Props>>;
+}
+
+/** What a view of a VM is given. */
+export interface VmViewProps {
+  readonly id: string;
+}
+
+export const VM_VIEWS: readonly View<VmViewProps>[] = [];
+
+export const PAGE_VIEWS: readonly View<object>[] = [];
