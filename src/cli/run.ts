@@ -41,6 +41,7 @@ import {
   openTabvm,
   type SaveOptions,
   saveTabvm,
+  sharesOf,
   unusable,
 } from './tabvm.ts';
 import { type TemplateStart, templateStart } from './template-start.ts';
@@ -89,7 +90,13 @@ async function runFrom(
   const held = opened && (await disksOf(opened));
   try {
     for (const { file, readOnly } of args.disks) disks.push(await FileDisk.open(file, readOnly));
-    const shares = args.share ? [await shareOf(args.share)] : template ? [template.share] : [];
+    const shares = args.share
+      ? [await shareOf(args.share)]
+      : opened
+        ? await sharesOf(opened, reportShare)
+        : template
+          ? [template.share]
+          : [];
     const session =
       args.exec === undefined ? consoleSession() : commandSession(args.exec, observer);
     const ownDisks = held ? held.disks : overlay ? [overlay.disk, ...disks] : disks;
@@ -187,9 +194,11 @@ function templateOf({ template, kernel, elf }: RunArguments): string {
 /** The folder that the guest sees as /mnt/shared. */
 async function shareOf({ folder, readOnly }: ShareArgument): Promise<ShareBackend> {
   const share = await NodeShare.open(folder, readOnly);
-  return localShare(SHARED_TAG, share, (reason) => {
-    process.stderr.write(`tabvisor: The shared folder failed: ${reason}\n`);
-  });
+  return localShare(SHARED_TAG, share, reportShare);
+}
+
+function reportShare(reason: string): void {
+  process.stderr.write(`tabvisor: The shared folder failed: ${reason}\n`);
 }
 
 async function lockstep(

@@ -10,6 +10,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { BlockBackend } from '../machine/devices/virtio/block-backend.ts';
+import type { ShareBackend } from '../machine/devices/virtio/share-backend.ts';
 import { UserError } from '../machine/errors.ts';
 import { isElf } from '../machine/loader/elf.ts';
 import type { BootConfig, Machine } from '../machine/machine.ts';
@@ -18,6 +19,9 @@ import type { MachineImage, PageRun, SnapshotSource } from '../machine/snapshot/
 import { StateError } from '../machine/state.ts';
 import { DiskStore } from '../storage/disk/disk-store.ts';
 import { StorageError } from '../storage/files.ts';
+import { MemoryFs } from '../storage/ninep/memory-fs.ts';
+import { thaw } from '../storage/ninep/memory-image.ts';
+import { localShare } from '../storage/ninep/share.ts';
 import { stateCodec } from '../storage/snapshots/codec.ts';
 import { exportTabvm } from '../storage/tabvm/export.ts';
 import { TabvmFile } from '../storage/tabvm/file.ts';
@@ -100,6 +104,19 @@ export async function disksOf({ file, setup }: OpenTabvm) {
     await close();
     throw error;
   }
+}
+
+/** The shared folders of a file, in memory: what the guest changes in them is gone at the end. */
+export async function sharesOf(
+  { file, setup }: OpenTabvm,
+  onError: (reason: string) => void,
+): Promise<ShareBackend[]> {
+  const held = await file.share();
+  return setup.shares.map((tag, i) => {
+    const fs = new MemoryFs();
+    if (i === 0 && held) thaw(fs, held);
+    return localShare(tag, fs, onError);
+  });
 }
 
 export interface SaveOptions {
