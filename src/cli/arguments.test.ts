@@ -11,6 +11,7 @@ describe('arguments of run', () => {
       memory: undefined,
       disks: [],
       timeoutSeconds: undefined,
+      cold: false,
       lockstep: false,
       without: [],
       stats: false,
@@ -18,7 +19,7 @@ describe('arguments of run', () => {
     });
     expect(
       parse(
-        '--kernel K --initrd I --append a=b --firmware F --memory 256M --disk d --disk e.img,ro ' +
+        '--kernel K --initrd I --append a=b --firmware F --memory 256M --memory-target 96M --disk d --disk e.img,ro ' +
           '--exec ls --timeout 1.5 --tier interpreter --without tail-calls,fused-multiply-add ' +
           '--stats --trace',
       ),
@@ -28,6 +29,7 @@ describe('arguments of run', () => {
       append: 'a=b',
       firmware: 'F',
       memory: 256 * MIB,
+      memoryTarget: 96 * MIB,
       disks: [
         { file: 'd', readOnly: false },
         { file: 'e.img', readOnly: true },
@@ -35,6 +37,7 @@ describe('arguments of run', () => {
       exec: 'ls',
       timeoutSeconds: 1.5,
       tier: 'interpreter',
+      cold: false,
       lockstep: false,
       without: ['tailCalls', 'fusedMultiplyAdd'],
       stats: true,

@@ -29,6 +29,8 @@ export interface RunArguments {
   readonly firmware?: string;
   /** Bytes; undefined: what the template or the kind of program wants. */
   readonly memory?: number;
+  /** Bytes that the guest is to get by with; undefined: all of them. */
+  readonly memoryTarget?: number | undefined;
   readonly disks: readonly DiskArgument[];
   /** A disk of an image in chunks and what the guest writes over it. */
   readonly overlay?: OverlayArgument | undefined;
@@ -57,6 +59,7 @@ const options = {
   elf: { type: 'string' },
   firmware: { type: 'string' },
   memory: { type: 'string' },
+  'memory-target': { type: 'string' },
   disk: { type: 'string', multiple: true },
   image: { type: 'string' },
   overlay: { type: 'string' },
@@ -87,6 +90,7 @@ const examples: Partial<Record<OptionName, string>> = {
   elf: 'program.elf',
   firmware: 'fw_dynamic.bin',
   memory: '256M',
+  'memory-target': '96M',
   disk: 'disk.img',
   image: 'disk/manifest.json',
   overlay: 'my-disk',
@@ -122,6 +126,8 @@ const conflicts: readonly (readonly [string, string])[] = [
   ['save', 'lockstep'],
   ['save', 'share'],
   ['save', 'firmware'],
+  ['memory-target', 'elf'],
+  ['lockstep', 'memory-target'],
   ['lockstep', 'trace'],
   ['lockstep', 'disk'],
   ['lockstep', 'image'],
@@ -174,6 +180,7 @@ export function parseRunArguments(
       'snapshot',
     ]),
     memory: values.memory === undefined ? undefined : parseMemory(values.memory),
+    memoryTarget: parseTarget(values['memory-target']),
     disks,
     overlay,
     share: values.share === undefined ? undefined : parseShare(values.share),
@@ -256,6 +263,14 @@ export function parseMemory(text: string): number {
     );
   }
   return bytes;
+}
+
+/** Whether it fits the guest's memory is known only when that is. */
+function parseTarget(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const given = bytesOf(text);
+  if (given !== undefined) return Math.floor(given);
+  throw new UserError(`"${text}" is no size of memory. Write it as in --memory-target 96M.`);
 }
 
 function parseDisk(text: string): DiskArgument {

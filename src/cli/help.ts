@@ -33,6 +33,8 @@ What to boot (the template "micro" unless one of these is given):
 
 The machine:
   --memory SIZE       256M, 1G, ...: from 1M (96M for Linux) to 2G
+  --memory-target SIZE
+                      what the guest is to get by with: it gives the rest back while it runs
   --disk FILE[,ro]    a disk image as virtio disk, read-only with ",ro"; up to six times
   --image MANIFEST    a disk image in chunks, as the first disk; it is only read
   --overlay FOLDER[,SIZE]
@@ -57,7 +59,12 @@ What to do:
   --trace             print every instruction, with its address, on stderr (slow)
 
 The figures of --stats: wall_s (seconds of running), boot_s (until the shell speaks), instructions,
-mips (millions in a second of work), idle_s, ram_bytes (of RAM that hold something), memory_bytes;
+mips (millions in a second of work), idle_s, steal_s (in which it would have run and was not let),
+ram_bytes (of RAM that hold something), memory_bytes, console_bytes; memory: target_bytes,
+actual_bytes (what the guest confirms), balloon (whether it has the driver), inflated_bytes (given
+back), reported_bytes (free memory that was emptied), guest (what its kernel says: total, free,
+available, cached); disks: for each what it did, its bytes, errors, latency_ms (all requests
+together) and worst_ms; agent, where the guest has one: load, processes, uptime, file system, top;
 since the last reset interpreted_instructions, translated_instructions, tlb_misses (walks of page
 tables), traps, interrupts; translator, where it is on: regions, library_regions (of those made
 ahead of time), modules, code_bytes, translate_ms (finding and emitting), compile_ms (the engine's),

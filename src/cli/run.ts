@@ -47,6 +47,9 @@ import {
 import { type TemplateStart, templateStart } from './template-start.ts';
 import { traceLine } from './trace.ts';
 
+/** Time between two questions to the guest's kernel; its agent is asked at each so many of them. */
+const LOOK_MS = 1000;
+const LOOKS_PER_AGENT = 5;
 const DEFAULT_MEMORY = 256 * MIB;
 const DEFAULT_APPEND = 'console=ttyS0 earlycon=sbi';
 
@@ -104,6 +107,7 @@ async function runFrom(
     const machine = Machine.create(
       {
         memory: args.memory ?? memory,
+        memoryTarget: args.memoryTarget,
         boot,
         core,
         shared: false,
@@ -122,7 +126,9 @@ async function runFrom(
     );
     if (opened) await machine.restore(opened.source);
     if (template) await startTemplate(machine, template);
+    const watching = args.stats ? watchGuest(machine) : undefined;
     const end = await withTimeout(session.run(machine), args.timeoutSeconds);
+    clearInterval(watching);
     if (args.save !== undefined) {
       const name = opened ? opened.file.head.template : templateOf(args);
       const options = { path: args.save, boot: await loaded(boot), disks: ownDisks };
@@ -176,6 +182,15 @@ async function loaded(boot: MachineConfig['boot']): Promise<BootConfig> {
 /** Makes a machine what its template's snapshot holds; one that it cannot take boots its kernel. */
 async function startTemplate(machine: Machine, { source, name }: TemplateStart): Promise<void> {
   await machine.restore(source, { generation: 'new', name }).catch(() => {});
+}
+
+/** Asks the guest for what it has to tell, now and then: the figures hold its last answer. */
+function watchGuest(machine: Machine): NodeJS.Timeout {
+  let looks = 0;
+  return setInterval(() => {
+    machine.refreshMemory();
+    if (++looks % LOOKS_PER_AGENT === 0) machine.refreshAgent();
+  }, LOOK_MS).unref();
 }
 
 /** The machine in a file, after its command. */

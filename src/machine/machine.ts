@@ -66,6 +66,8 @@ export class Machine {
   #bootedAt: number | undefined;
   #poweredOnAt = 0;
   #consoleBytes = 0;
+  /** What was asked for last: it holds after a restore too. */
+  #memoryTarget: number | undefined;
   readonly #fields = { quickReboots: 0 };
   #watchingIdle = false;
   /** Powered on, but for the program, which is on its way. */
@@ -120,7 +122,7 @@ export class Machine {
       onEvent: (event) => this.#eventListeners.emit(event),
     });
     this.#agent.attach(this.port(AGENT_PORT));
-    this.#board.balloon.wanted = targetPages(config.memory, config.memoryTarget ?? config.memory);
+    if (config.memoryTarget !== undefined) this.setMemoryTarget(config.memoryTarget);
     if (config.translations && config.tier !== 'translator') {
       void this.#loadLibrary(config.translations);
     }
@@ -244,6 +246,7 @@ export class Machine {
         if (generation === this.#generation) return;
         throw new LifecycleError('The machine was put to other use before it was restored.');
       });
+      if (this.#memoryTarget !== undefined) this.setMemoryTarget(this.#memoryTarget);
       if (options.generation === 'new') this.#newGeneration(options.name);
       this.#poweredOnAt = this.#host.now();
       this.#instructionsFrom = this.#board.hart.u64('instret');
@@ -298,6 +301,7 @@ export class Machine {
    */
   setMemoryTarget(bytes: number): void {
     this.#board.balloon.wanted = targetPages(this.#config.memory, bytes);
+    this.#memoryTarget = bytes;
   }
 
   /** Asks the guest how its memory is used: `stats` has the answer soon after, if there is one. */

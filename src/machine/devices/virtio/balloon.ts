@@ -155,16 +155,16 @@ export class BalloonDevice implements VirtioDevice {
   onQueue(index: number): void {
     if (this.#postponed || !this.#work()) return;
     const queue = this.#link!.queues[index]!;
-    // One buffer is kept; a driver has no other.
-    if (index === QUEUE.STATS && this.#statsBuffer !== undefined) return;
     for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
       this.resume(index, chain);
-      if (index === QUEUE.STATS || !this.#work()) return;
+      if (!this.#work()) return;
     }
   }
 
   resume(index: number, chain: DescriptorChain): void {
     if (index === QUEUE.STATS) {
+      // One buffer is kept; a driver has no other.
+      if (this.#statsBuffer !== undefined) this.#link!.complete(index, this.#statsBuffer);
       this.stats = readMemoryStats(chain.reader);
       this.#statsBuffer = chain;
     } else if (index === QUEUE.INFLATE || index === QUEUE.DEFLATE) {

@@ -347,3 +347,34 @@ describe('requests in flight', () => {
     expect(a.queue.reap()).toEqual([{ head: offer.head, written: 1 }]);
   });
 });
+
+test('counts what it does, with its bytes and how long it takes', async () => {
+  let now = 0;
+  const backend = new SlowBackend(SECTORS * 512);
+  const { driver, device } = virtioRig(new BlockDevice(backend, { now: () => now }));
+  driver.start();
+  const queue = driver.queues[0]!;
+  queue.offer([header(BLOCK_TYPE.IN)], [1024, 1]);
+  queue.offer([header(BLOCK_TYPE.OUT), new Uint8Array(512)], [1]);
+  queue.offer([header(BLOCK_TYPE.FLUSH)], [1]);
+  queue.offer([header(BLOCK_TYPE.GET_ID)], [20, 1]);
+  queue.kick();
+  now = 3;
+  await backend.waiting[0]!.end();
+  now = 10;
+  await backend.waiting[1]!.end(new Error('full'));
+  now = 12;
+  await backend.waiting[2]!.end();
+  const totals = {
+    reads: 1,
+    writes: 1,
+    flushes: 1,
+    discards: 0,
+    read_bytes: 1024,
+    written_bytes: 0,
+    errors: 1,
+    latency_ms: 25,
+  };
+  expect(device.takeStats()).toEqual({ ...totals, worst_ms: 12 });
+  expect(device.takeStats()).toEqual({ ...totals, worst_ms: 0 });
+});
