@@ -5,6 +5,7 @@
  * longer than its room, an interrupt line that differs from its register, a host-side queue that
  * grows, a snapshot that does not come back the same, a device that does not work after a reset.
  */
+import { BalloonDevice } from '../../src/machine/devices/virtio/balloon.ts';
 import { BLOCK_TYPE, BlockDevice } from '../../src/machine/devices/virtio/block.ts';
 import { ConsoleDevice } from '../../src/machine/devices/virtio/console.ts';
 import { PORT_INPUT_LIMIT } from '../../src/machine/devices/virtio/console-port.ts';
@@ -32,6 +33,7 @@ import { message } from './ninep.ts';
 
 const RAM = 256 * 1024;
 const STEPS = 60;
+const PAGE = 4096;
 const SECTORS = 64;
 /** A rule is broken once in so many chances. */
 const RARELY = 150;
@@ -190,6 +192,67 @@ function consoleSubject(multiport: boolean): Subject {
   };
 }
 
+/** A balloon whose work ends when the fuzzer says so. */
+function balloonSubject(): Subject {
+  const pages = RAM / PAGE;
+  const waiting: (() => void)[] = [];
+  let busy = false;
+  const device = new BalloonDevice({
+    pages,
+    discard(page) {
+      if (!(Number.isInteger(page) && page >= 0 && page < pages)) {
+        throw new TypeError(`page ${page} was to be emptied`);
+      }
+      return true;
+    },
+    busy: () => busy,
+    turn: () => new Promise((resolve) => waiting.push(resolve)),
+  });
+  const some = (random: Random) => {
+    const numbers = Uint32Array.from({ length: random.between(1, 60) }, () =>
+      random.once(RARELY * 20) ? random.nasty() : RAM_BASE / PAGE + random.below(pages),
+    );
+    return new Uint8Array(numbers.buffer);
+  };
+  return {
+    device,
+    request(random, queue) {
+      if (queue < 2) return { out: [some(random)], room: [] };
+      if (queue === 2) return { out: [random.bytes(10 * random.between(1, 16))], room: [] };
+      return { out: [], room: [random.pick([1, 4095, PAGE, 3 * PAGE, random.between(1, 9000)])] };
+    },
+    async host(random) {
+      const acts = [
+        () => {
+          device.wanted = random.once(20) ? random.nasty() : random.below(pages);
+        },
+        () => device.requestStats(),
+        () => {
+          busy = !busy;
+        },
+        () => {
+          for (const end of waiting.splice(0)) end();
+        },
+      ];
+      random.pick(acts)();
+      await turns();
+    },
+    async settle() {
+      busy = false;
+      while (waiting.length > 0) {
+        for (const end of waiting.splice(0)) end();
+        await turns();
+      }
+    },
+    bounded() {
+      if (!(device.inflated >= 0 && device.inflated <= pages)) {
+        return `${device.inflated} of ${pages} pages are in the balloon`;
+      }
+      return waiting.length > STEPS ? `${waiting.length} turns are waited for` : undefined;
+    },
+  };
+}
+
 const VERSION = new WireWriter(T.VERSION, NO_TAG).u32(8192).string(ascii(VERSION_L)).finish();
 
 /** A shared folder whose server answers when the fuzzer says so, and sometimes is gone. */
@@ -239,6 +302,7 @@ const SUBJECTS: readonly (() => Subject)[] = [
   () => consoleSubject(false),
   () => consoleSubject(true),
   ninepSubject,
+  balloonSubject,
 ];
 
 /** One case: a driver's life with one device. */
@@ -504,6 +568,7 @@ function damage(saved: Saved, random: Random): unknown {
 function proper(device: VirtioDevice): { out: Uint8Array[]; room: number[] } {
   if (device instanceof NinePDevice) return { out: [VERSION.slice()], room: [64] };
   if (device instanceof BlockDevice) return { out: [new Uint8Array(16)], room: [512, 1] };
+  if (device instanceof BalloonDevice) return { out: [], room: [8] };
   return device instanceof EntropyDevice
     ? { out: [], room: [8] }
     : { out: [Uint8Array.of(0, 0, 0, 0, 6, 0, 1, 0)], room: [] };
