@@ -5,12 +5,15 @@
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Template } from '../machine/manifest.ts';
 import { EventLog } from '../resources/event-log.ts';
+import type { Limits } from '../resources/limits.ts';
+import { CpuScheduler } from '../resources/scheduler.ts';
 import { newId } from '../storage/id.ts';
 import type { MachineEvent } from '../worker/protocol.ts';
 import { describeVms } from './boot-address.ts';
 import { expectBoot, giveRoot } from './boot-source.ts';
 import { ImageStore } from './images.ts';
 import { freeName, freeNames } from './names.ts';
+import { hostCapacity } from './resources/vm-limits.ts';
 import type { Library } from './snapshots/library.ts';
 import type {
   BackupPolicy,
@@ -45,6 +48,8 @@ export interface NewVms {
   count: number;
   /** Disks of storage for each: those of kind `persistent` outlive VM and page. */
   disks?: readonly Omit<DiskRequest, 'id'>[] | undefined;
+  /** What each may take of the host. */
+  limits?: Limits | undefined;
   /** False: they are made and stay off. */
   start?: boolean | undefined;
   /** What becomes of their root disks, where the template has one: gone with the power-off unless given. */
@@ -74,6 +79,8 @@ export class Fleet {
     const name = vm === undefined ? undefined : this.vms.get(vm)?.view.name;
     this.events.add({ vm, name, kind: 'task', level: 'error', text: `${title}: ${text}` });
   });
+  /** Divides the host's processors among the VMs. */
+  readonly scheduler = new CpuScheduler(hostCapacity());
   private readonly workers: Workers;
   private readonly vms = new Map<string, Vm>();
   private nextId = 1;
@@ -111,6 +118,7 @@ export class Fleet {
         disks: request.disks?.map((disk) => ({ ...disk, id: newId() })),
         root: request.template.disk ? (request.root ?? 'scratch') : undefined,
         cold: request.cold,
+        limits: request.limits,
         run: request.run,
       }).view;
       const { title } = request.template;
@@ -135,6 +143,7 @@ export class Fleet {
       workers: this.workers,
       storage: this.storage,
       library: () => this.library(),
+      scheduler: this.scheduler,
       happened: (event: MachineEvent) =>
         this.events.add({ vm: id, name: this.vms.get(id)?.view.name, ...event }),
     };

@@ -3,6 +3,7 @@
  * is another one.
  */
 import type { Template } from '../machine/manifest.ts';
+import type { Limits } from '../resources/limits.ts';
 import type { Figures } from '../worker/protocol.ts';
 import type { BootStage } from './boot-progress.ts';
 import type { Isolation } from './frame.ts';
@@ -53,6 +54,8 @@ export interface VmView {
   readonly backups: BackupPolicy | undefined;
   /** A snapshot of it is under way. */
   readonly saving: boolean;
+  /** What it may take of the host. */
+  readonly limits: Limits;
   /** It was cut off, by the end of its tab or of its worker: the snapshot that it can go on from. */
   readonly recovery: string | undefined;
 }
@@ -75,6 +78,8 @@ export interface VmSpecification {
   program?: KeptVm['program'];
   /** Boots the kernel, although the template has a snapshot. */
   cold?: boolean | undefined;
+  /** What it may take of the host at first: as much as there is when left out. */
+  limits?: Limits | undefined;
   /** Typed when the shell is up. */
   run?: string | undefined;
 }

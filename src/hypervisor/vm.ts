@@ -4,7 +4,10 @@
  * the owner as a new, immutable view.
  */
 
+import * as v from 'valibot';
 import { SHARED_TAG } from '../machine/devices/virtio/share-backend.ts';
+import { type Limits, LimitsSchema, withLimits } from '../resources/limits.ts';
+import type { CpuScheduler } from '../resources/scheduler.ts';
 import type { PortDiskConfig } from '../worker/port-disk.ts';
 import type {
   BootConfig,
@@ -20,6 +23,7 @@ import type { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
 import type { ImageStore } from './images.ts';
 import type { Origin } from './origin.ts';
+import { VmLimits } from './resources/vm-limits.ts';
 import { SharedFolder } from './shares.ts';
 import type { Library } from './snapshots/library.ts';
 import type { RestoreChoice, SnapshotReport, SnapshotRequest } from './snapshots/types.ts';
@@ -42,6 +46,7 @@ export interface VmSurroundings {
   starts: TemplateSnapshots;
   workers: Workers;
   storage: Storage;
+  scheduler: CpuScheduler;
   /** Something happened in the machine that is no state of it. */
   happened: (event: MachineEvent) => void;
   library: () => Promise<Library>;
@@ -72,6 +77,7 @@ export class Vm {
   private size = { columns: 80, rows: 24 };
   private run: string | undefined;
   private readonly disks: VmDisks;
+  private readonly limits: VmLimits;
   /** Counts power-ons: what a former one still has to say is dropped. */
   private generation = 0;
 
@@ -85,6 +91,9 @@ export class Vm {
       this.connection?.send({ type: 'acknowledge', bytes }),
     );
     this.disks = new VmDisks(surroundings.storage, (reason) => this.update({ reason }));
+    this.limits = new VmLimits(id, specification.limits ?? {}, surroundings.scheduler, (message) =>
+      this.connection?.send(message),
+    );
     this.run = specification.run;
     this.view = {
       id,
@@ -109,6 +118,7 @@ export class Vm {
       backups: undefined,
       saving: false,
       recovery: undefined,
+      limits: this.limits.current,
     };
   }
 
@@ -166,7 +176,9 @@ export class Vm {
         shared: connection.sharedMemory,
         ...this.size,
       });
-      if (current()) this.update({ isolation: connection.isolation, recovery: undefined });
+      if (!current()) return;
+      this.limits.started();
+      this.update({ isolation: connection.isolation, recovery: undefined });
     } catch (error) {
       if (current()) this.end('failed', error instanceof Error ? error.message : String(error));
     }
@@ -339,6 +351,13 @@ export class Vm {
     await (await this.surroundings.library()).restore(this, snapshot, choice);
   }
 
+  /** Other limits, which hold at once; what `changes` leaves out stays. */
+  setLimits(changes: Limits): void {
+    const limits = v.parse(LimitsSchema, withLimits(this.limits.current, changes));
+    this.limits.set(limits);
+    this.update({ limits });
+  }
+
   input(data: Uint8Array): void {
     this.connection?.send({ type: 'input', data });
   }
@@ -391,12 +410,15 @@ export class Vm {
       });
     } else if (message.type === 'event') {
       this.surroundings.happened(message.event);
+    } else if (message.type === 'demand') {
+      this.limits.demanded(message.demand);
     } else {
       this.guestState(message.state);
     }
   }
 
   private guestState(state: GuestState): void {
+    this.limits.pause(state.kind === 'paused');
     if (state.kind === 'running') {
       const status = this.progress.stage === 'shell' ? 'running' : 'booting';
       this.update({
@@ -474,6 +496,7 @@ export class Vm {
 
   private disconnect(): void {
     clearTimeout(this.silence);
+    this.limits.ended();
     this.connection?.close();
     this.connection = undefined;
     this.disks.close();

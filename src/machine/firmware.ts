@@ -7,9 +7,10 @@ import type { HartView } from '../core/hart.ts';
 import { PAGE_SIZE } from '../core/layout.ts';
 import { AbsentMemory, type GuestMemory, GuestMemoryFault } from './memory.ts';
 import { serveSbiCall } from './sbi/sbi.ts';
+import { addSteal } from './sbi/sta.ts';
 import { HartStatus, type ResetType, type SbiHart, type SbiPlatform } from './sbi/types.ts';
 import { startSupervisorMode } from './start.ts';
-import { choice, type State, stateOf, stateOfParts } from './state.ts';
+import { choice, type State, stateOf, stateOfParts, u64 } from './state.ts';
 
 const SSIP = 1n << 1n;
 const MSTATUS_SIE = 1n << 1n;
@@ -23,6 +24,9 @@ const ABSENT = -2n;
 /** Most bytes of memory that a call reaches for. */
 const CALL_BYTES = 65536;
 
+/** An address that no hart can have its stolen time written to: it is not aligned. */
+const NO_STEAL = 0xffff_ffff_ffff_ffffn;
+
 const STATUS = choice<HartStatus>(Object.values(HartStatus));
 
 export interface FirmwareHost {
@@ -34,6 +38,7 @@ export interface FirmwareHost {
 export class FirmwareHart implements SbiHart {
   readonly id: number;
   readonly fields: { status: HartStatus } = { status: HartStatus.Started };
+  readonly steal = { address: NO_STEAL };
   readonly #exports: CoreExports;
   readonly #hart: HartView;
   readonly #memory: GuestMemory;
@@ -51,6 +56,14 @@ export class FirmwareHart implements SbiHart {
 
   set status(status: HartStatus) {
     this.fields.status = status;
+  }
+
+  get stealMemory(): bigint | undefined {
+    return this.steal.address === NO_STEAL ? undefined : this.steal.address;
+  }
+
+  set stealMemory(address: bigint | undefined) {
+    this.steal.address = address ?? NO_STEAL;
   }
 
   csr(number: number): bigint {
@@ -119,8 +132,13 @@ export class Firmware {
     this.state = stateOfParts(
       1,
       Object.fromEntries(
-        this.harts.map((hart) => [`hart${hart.id}`, stateOf(1, hart.fields, { status: STATUS })]),
+        this.harts.flatMap((hart) => [
+          [`hart${hart.id}`, stateOf(1, hart.fields, { status: STATUS })],
+          [`steal${hart.id}`, stateOf(1, hart.steal, { address: u64 })],
+        ]),
       ),
+      // Snapshots of before it was there.
+      { optional: this.harts.map(({ id }) => `steal${id}`) },
     );
     const inRam = (address: bigint, length: bigint): boolean => {
       if (length > BigInt(memory.size)) return false;
@@ -156,7 +174,24 @@ export class Firmware {
     serveSbiCall(this.#platform, this.harts[id]!, this.#views[id]!);
   }
 
+  /**
+   * Hart `id` had work for so many nanoseconds and was not run; false: the memory in which it wants
+   * to be told has not come yet.
+   */
+  addSteal(id: number, ns: bigint): boolean {
+    try {
+      addSteal(this.#platform, this.harts[id]!, ns);
+      return true;
+    } catch (error) {
+      if (error instanceof AbsentMemory) return false;
+      throw error;
+    }
+  }
+
   reset(): void {
-    for (const hart of this.harts) hart.status = HartStatus.Started;
+    for (const hart of this.harts) {
+      hart.status = HartStatus.Started;
+      hart.stealMemory = undefined;
+    }
   }
 }

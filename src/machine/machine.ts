@@ -1,11 +1,14 @@
+import type { DiskLimit } from '../resources/limits.ts';
 import { AGENT_PORT, GuestAgent, portsWith } from './agent.ts';
 import { Board, type MachineRequest } from './board.ts';
 import { GuestClock } from './clock.ts';
 import { checkConfig, type MachineConfig, waitsForTerminal } from './config.ts';
 import { ConsoleOutput, type ConsoleSource, PanicWatcher } from './console.ts';
 import type { ConsolePort } from './devices/virtio/console-port.ts';
+import { LimitedDisks } from './devices/virtio/limited-backend.ts';
 import { LifecycleError, messageOf } from './errors.ts';
 import { kernelEvent, type MachineEvent, stallEvent } from './events.ts';
+import { CpuGovernor } from './governor.ts';
 import { type Disposable, Listeners, type MachineHost } from './host.ts';
 import { ConsoleInput } from './input.ts';
 import { Lifecycle, type MachineState } from './lifecycle.ts';
@@ -53,6 +56,8 @@ export class Machine {
   readonly #input: ConsoleInput;
   readonly #agent = new GuestAgent();
   readonly #loop: RunLoop;
+  readonly #governor: CpuGovernor;
+  readonly #disks: LimitedDisks;
   /** Counts starts, resumes and stops: what an older one still awaited is void. */
   #generation = 0;
   readonly #snapshots: MachineSnapshots;
@@ -83,6 +88,8 @@ export class Machine {
       () => host.now(),
       (ms) => this.#eventListeners.emit(stallEvent(ms)),
     );
+    this.#governor = new CpuGovernor(() => host.now());
+    this.#disks = new LimitedDisks(config.disks ?? [], host);
     this.#console = new ConsoleOutput((data, source) => {
       if (source === 'hvc') {
         this.#bootedAt ??= host.now();
@@ -112,7 +119,7 @@ export class Machine {
       console: this.#console,
       panic: this.#panic,
       wake: () => this.#loop?.wake(),
-      disks: config.disks ?? [],
+      disks: this.#disks.backends,
       shares: config.shares ?? [],
       ports,
       columns: config.console?.columns ?? 80,
@@ -127,7 +134,8 @@ export class Machine {
       void this.#loadLibrary(config.translations);
     }
     this.#input = new ConsoleInput(this.#board, terminal);
-    const { disks = [], shares = [] } = config;
+    const { shares = [] } = config;
+    const disks = this.#disks.backends;
     this.#snapshots = new MachineSnapshots({
       board: this.#board,
       host,
@@ -151,6 +159,7 @@ export class Machine {
       host,
       clock: this.#clock,
       console: this.#console,
+      governor: this.#governor,
       trace: config.trace && (() => config.trace?.(this.#board)),
       hold: () => this.#snapshots.hold(),
       onAbsent: (ranges) => this.#snapshots.await(ranges),
@@ -304,6 +313,21 @@ export class Machine {
     this.#memoryTarget = bytes;
   }
 
+  /** Processors of the host that it may use from now on, above 0; undefined: as much as there is. */
+  setCpuQuota(quota: number | undefined): void {
+    this.#governor.quota = quota;
+  }
+
+  /** Is told how many processors the guest would use, 0 to 1, when that changes. */
+  onCpuDemand(listener: (demand: number) => void): void {
+    this.#governor.onDemand(listener);
+  }
+
+  /** What all disks together, and each in order, may do from now on. */
+  setDiskLimits(all: DiskLimit, each: readonly DiskLimit[] = []): void {
+    this.#disks.set(all, each);
+  }
+
   /** Asks the guest how its memory is used: `stats` has the answer soon after, if there is one. */
   refreshMemory(): void {
     if (this.state.kind === 'running') this.#board.balloon.requestStats();
@@ -320,7 +344,7 @@ export class Machine {
     const idle = Math.min(this.#loop.idleMs, ranMs);
     const sinceReset = this.#instructionsSince();
     const instructions = this.#instructionsBefore + sinceReset;
-    const busySeconds = (ranMs - idle) / 1000;
+    const busySeconds = (ranMs - idle - this.#governor.stealMs) / 1000;
     const board = boardStats(this.#board, this.#config.memory, this.#agent.stats);
     return {
       wall_s: ranMs / 1000,
@@ -328,7 +352,7 @@ export class Machine {
       instructions,
       mips: busySeconds > 0 ? instructions / busySeconds / 1e6 : 0,
       idle_s: idle / 1000,
-      steal_s: 0,
+      steal_s: Math.min(this.#governor.stealMs, ranMs - idle) / 1000,
       ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(ram === 'whole'),
       console_bytes: this.#consoleBytes,
       interpreted_instructions: Math.max(0, sinceReset - board.translated_instructions),

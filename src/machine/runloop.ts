@@ -8,6 +8,7 @@ import { ExitReason, PAGE_SIZE } from '../core/layout.ts';
 import type { Board, MachineRequest } from './board.ts';
 import type { GuestClock } from './clock.ts';
 import type { ConsoleOutput } from './console.ts';
+import type { CpuGovernor } from './governor.ts';
 import type { MachineHost } from './host.ts';
 import { HTIF_SETTLE } from './htif.ts';
 import { AbsentMemory, type MemoryRange } from './memory.ts';
@@ -35,6 +36,7 @@ export interface RunLoopOptions {
   readonly host: MachineHost;
   readonly clock: GuestClock;
   readonly console: ConsoleOutput;
+  readonly governor: CpuGovernor;
   /** Called before each instruction, which then runs alone. */
   readonly trace?: () => void;
   /** While it gives a promise the guest stands still until that has resolved. */
@@ -68,6 +70,8 @@ export class RunLoop {
   /** Instructions until the sampler looks. */
   #untilLook = 0;
   #sinceLookMs = 0;
+  /** Stolen time that the guest has been told of, in nanoseconds. */
+  #stealTold = 0;
 
   constructor(options: RunLoopOptions) {
     this.#options = options;
@@ -81,15 +85,21 @@ export class RunLoop {
 
   /** Runs until `stop`, then resolves to undefined; or until the machine is asked for something. */
   async run(): Promise<MachineRequest | undefined> {
-    const { board, host, clock, console } = this.#options;
+    const { board, host, clock, console, governor } = this.#options;
     const stretch: Stretch = { stopped: false };
     this.stop();
     this.#stretch = stretch;
     clock.run();
     while (!stretch.stopped) {
+      if (governor.wait() > 0) {
+        await this.#starve(stretch);
+        continue;
+      }
       // A program that waits for its answer in a loop never idles.
       board.htif?.input();
+      const from = host.now();
       const waiting = this.#slice();
+      governor.ran(host.now() - from);
       console.flush();
       const { request } = board;
       if (request) {
@@ -100,7 +110,7 @@ export class RunLoop {
       const held = this.#options.hold?.();
       if (held) await held;
       if (waiting) await this.#idle(stretch);
-      else await host.turn();
+      else if (governor.wait() === 0) await host.turn();
     }
     return undefined;
   }
@@ -111,6 +121,7 @@ export class RunLoop {
     this.#stretch = undefined;
     this.#options.clock.stop();
     this.#endSleep();
+    this.#options.governor.endSteal();
     this.wake();
   }
 
@@ -121,11 +132,12 @@ export class RunLoop {
 
   /** Runs for a few milliseconds; true when the guest waits for an interrupt. */
   #slice(): boolean {
-    const { board, host, trace, sampler } = this.#options;
+    const { board, host, trace, sampler, governor } = this.#options;
     const { exports } = board.core;
     const firmwareHart = board.firmware.harts[HART]!;
-    const end = host.now() + SLICE_MS;
-    for (let before = host.now(); ; ) {
+    const from = host.now();
+    const end = from + governor.slice(SLICE_MS);
+    for (let before = from; ; ) {
       if (firmwareHart.status !== HartStatus.Started) {
         if (firmwareHart.status === HartStatus.Stopped) {
           board.ask({ kind: 'crash', reason: 'The guest stopped its last processor.' });
@@ -240,9 +252,28 @@ export class RunLoop {
     );
   }
 
+  /** Waits until the quota of the processor lets the guest go on, which would if it could. */
+  async #starve(stretch: Stretch): Promise<void> {
+    const { board, clock, governor, host } = this.#options;
+    governor.steal();
+    for (let ms = governor.wait(); ms > 0 && !stretch.stopped; ms = governor.wait()) {
+      const pause = Math.min(Math.max(ms, SHORTEST_SLEEP_MS), LONGEST_SLEEP_MS);
+      const { done, wake } = host.sleep(pause);
+      clock.leaveAlone(pause);
+      this.#wake = wake;
+      await done;
+      if (stretch.stopped) return;
+      this.#wake = undefined;
+      clock.leaveAlone(0);
+    }
+    governor.endSteal();
+    const told = Math.floor(governor.stealMs * 1e6) - this.#stealTold;
+    if (told > 0 && board.firmware.addSteal(HART, BigInt(told))) this.#stealTold += told;
+  }
+
   /** Waits until an interrupt is pending, the stretch is stopped, or a request is made. */
   async #idle(stretch: Stretch): Promise<void> {
-    const { board, clock, host } = this.#options;
+    const { board, clock, governor, host } = this.#options;
     for (;;) {
       // Before the look at what is pending: a timer that expires between the two is then seen.
       const ms = this.#msToDeadline();
@@ -253,6 +284,7 @@ export class RunLoop {
         await host.turn();
         continue;
       }
+      governor.idle(ms);
       this.#asleepSince = host.now();
       const asleep = Math.min(ms, LONGEST_SLEEP_MS);
       const { done, wake } = host.sleep(asleep);

@@ -70,15 +70,12 @@ export const LimitsSchema = v.pipe(
     /** Each disk, in order. */
     disks: v.optional(v.pipe(v.array(DiskLimitSchema), v.maxLength(8))),
   }),
-  v.check(
-    ({ memory }) => {
-      const minimum = memory?.minimum ?? 0;
-      const maximum = memory?.maximum ?? MEMORY.maximum;
-      const target = memory?.target ?? maximum;
-      return minimum <= target && target <= maximum;
-    },
-    'The least memory of a VM is at most what it gets by with, and that is at most all that it has.',
-  ),
+  v.check(({ memory }) => {
+    const minimum = memory?.minimum ?? 0;
+    const maximum = memory?.maximum ?? MEMORY.maximum;
+    const target = memory?.target ?? maximum;
+    return minimum <= target && target <= maximum;
+  }, 'The least memory of a VM is at most what it gets by with, and that is at most all that it has.'),
 );
 export type Limits = v.InferOutput<typeof LimitsSchema>;
 

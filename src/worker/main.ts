@@ -78,6 +78,9 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     resize: (columns, rows) => machine.resize(columns, rows),
     onEvent: (listener) => machine.onEvent(listener),
     setMemoryTarget: (bytes) => machine.setMemoryTarget(bytes),
+    setCpuQuota: (quota) => machine.setCpuQuota(quota),
+    onCpuDemand: (listener) => machine.onCpuDemand(listener),
+    setDiskLimits: (all, each) => machine.setDiskLimits(all, each),
     totals() {
       machine.refreshMemory();
       if (++looks % LOOKS_PER_AGENT === 0) machine.refreshAgent();

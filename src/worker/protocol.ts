@@ -6,6 +6,7 @@
  * cross: shared memory and modules do not pass the edge of an isolated frame.
  */
 import * as v from 'valibot';
+import type { DiskLimit } from '../resources/limits.ts';
 import { FiguresSchema } from './figures.ts';
 import type { PortDiskConfig } from './port-disk.ts';
 
@@ -58,6 +59,11 @@ export const WorkerMessageSchema = v.variant('type', [
   v.strictObject({ type: v.literal('state'), state: MachineStateSchema }),
   v.strictObject({ type: v.literal('figures'), figures: FiguresSchema }),
   v.strictObject({ type: v.literal('event'), event: MachineEventSchema }),
+  /** Processors that the guest would use if it could, when that has changed. */
+  v.strictObject({
+    type: v.literal('demand'),
+    demand: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+  }),
 ]);
 export type WorkerMessage = v.InferOutput<typeof WorkerMessageSchema>;
 
@@ -67,7 +73,11 @@ export type PageMessage =
   | { type: 'acknowledge'; bytes: number }
   | { type: 'resize'; columns: number; rows: number }
   /** Bytes that the guest is to get by with. */
-  | { type: 'memory'; target: number };
+  | { type: 'memory'; target: number }
+  /** Processors that it may use; undefined: as much as there is. */
+  | { type: 'quota'; quota: number | undefined }
+  /** What its disks may do, all together and each. */
+  | { type: 'disk-limits'; all: DiskLimit; each: readonly DiskLimit[] };
 
 /** What a capture cost. */
 const CaptureReportSchema = v.strictObject({

@@ -6,6 +6,7 @@
 import * as Comlink from 'comlink';
 import type { MachineHost } from '../machine/host.ts';
 import type { MachineEvent } from '../machine/machine.ts';
+import type { DiskLimit } from '../resources/limits.ts';
 import { EventGate } from './event-gate.ts';
 import { figuresBetween, type Look, type Totals } from './figures-report.ts';
 import { type WorkerHost, workerHost } from './host.ts';
@@ -44,6 +45,9 @@ export interface ServedMachine {
   resize(columns: number, rows: number): void;
   onEvent(listener: (event: MachineEvent) => void): unknown;
   setMemoryTarget(bytes: number): void;
+  setCpuQuota(quota: number | undefined): void;
+  onCpuDemand(listener: (demand: number) => void): void;
+  setDiskLimits(all: DiskLimit, each: readonly DiskLimit[]): void;
   /** Totals since the start; asks the guest for what it has to tell, for the next time. */
   totals(): Totals;
 }
@@ -131,6 +135,7 @@ class VmServer implements VmApi {
       (event) => this.send({ type: 'event', event }),
     );
     machine.onEvent((event) => gate.pass(event));
+    machine.onCpuDemand((demand) => this.send({ type: 'demand', demand }));
     machine.resize(config.columns, config.rows);
     this.reportFigures(machine, host);
     await machine.start();
@@ -171,6 +176,9 @@ class VmServer implements VmApi {
       if (message.type === 'acknowledge') this.output.acknowledge(message.bytes);
       else if (message.type === 'input') this.machine?.consoleInput(message.data);
       else if (message.type === 'memory') this.machine?.setMemoryTarget(message.target);
+      else if (message.type === 'quota') this.machine?.setCpuQuota(message.quota);
+      else if (message.type === 'disk-limits')
+        this.machine?.setDiskLimits(message.all, message.each);
       else this.machine?.resize(message.columns, message.rows);
     } catch (error) {
       this.report({ kind: 'crashed', reason: sentence(error) });

@@ -26,6 +26,7 @@ export function vmView(change: Partial<VmView> = {}): VmView {
     current: undefined,
     backups: undefined,
     saving: false,
+    limits: {},
     recovery: undefined,
     ...change,
   };

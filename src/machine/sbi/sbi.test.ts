@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { sbiCall, serveSbiCall } from './sbi.ts';
+import { addSteal } from './sta.ts';
 import {
   HartStatus,
   type SbiArguments,
@@ -14,6 +15,7 @@ const RAM_SIZE = 0x2_0000n;
 
 class FakeHart implements SbiHart {
   status: HartStatus = HartStatus.Started;
+  stealMemory: bigint | undefined;
   readonly log: string[] = [];
   readonly memory = new Map<bigint, bigint>();
   constructor(readonly id: number) {}
@@ -90,7 +92,7 @@ describe('SBI base', () => {
     for (const id of [BASE, TIME, IPI, RFENCE, HSM, SRST, DBCN, 0n, 1n, 2n, 8n]) {
       expect(call(BASE, 3n, id)?.value).toBe(1n);
     }
-    for (const id of [9n, 0x504d55n, 0x53555350n, 0x535441n, ALL_ONES]) {
+    for (const id of [9n, 0x504d55n, 0x53555350n, ALL_ONES]) {
       expect(call(BASE, 3n, id)?.value).toBe(0n);
     }
   });
@@ -177,6 +179,43 @@ describe('SBI reset', () => {
     expect(call(SRST, 0n, 0n, 2n)?.error).toBe(SbiError.InvalidParam);
     expect(call(SRST, 0n, 0xf000_0000n, 0n)?.error).toBe(SbiError.NotSupported);
     expect(resets).toEqual([]);
+  });
+});
+
+describe('SBI steal-time accounting', () => {
+  const STA = 0x535441n;
+
+  it('clears the memory that it is given and adds stolen time there', () => {
+    ram.fill(0xff, 64, 128);
+    expect(call(STA, 0n, RAM + 64n, 0n, 0n)?.error).toBe(SbiError.Success);
+    expect(ram.slice(64, 128)).toEqual(new Uint8Array(64));
+    addSteal(platform, harts[0]!, 5_000_000_000n);
+    addSteal(platform, harts[0]!, 7n);
+    const view = new DataView(ram.buffer, 64, 64);
+    expect(view.getBigUint64(8, true)).toBe(5_000_000_007n);
+    expect(view.getUint32(0, true)).toBe(4);
+    expect(ram[63]).toBe(0);
+  });
+
+  it('tells nothing any more when asked to end', () => {
+    call(STA, 0n, RAM, 0n, 0n);
+    expect(call(STA, 0n, ALL_ONES, ALL_ONES, 0n)?.error).toBe(SbiError.Success);
+    addSteal(platform, harts[0]!, 1n);
+    expect(ram.slice(0, 64)).toEqual(new Uint8Array(64));
+  });
+
+  it.each([
+    ['flags', [RAM, 0n, 1n], SbiError.InvalidParam],
+    ['an address that is not aligned', [RAM + 8n, 0n, 0n], SbiError.InvalidParam],
+    ['an address above RAM', [RAM + RAM_SIZE, 0n, 0n], SbiError.InvalidAddress],
+    ['an address of more than 64 bits', [RAM, 1n, 0n], SbiError.InvalidAddress],
+  ])('refuses %s', (_, args, error) => {
+    expect(call(STA, 0n, ...args)?.error).toBe(error);
+    expect(harts[0]!.stealMemory).toBeUndefined();
+  });
+
+  it('has no other function', () => {
+    expect(call(STA, 1n, RAM, 0n, 0n)?.error).toBe(SbiError.NotSupported);
   });
 });
 

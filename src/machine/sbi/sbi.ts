@@ -10,6 +10,7 @@ import { ipi } from './ipi.ts';
 import { legacyExtensions } from './legacy.ts';
 import { rfence } from './rfence.ts';
 import { srst } from './srst.ts';
+import { sta } from './sta.ts';
 import { time } from './time.ts';
 import {
   failure,
@@ -44,6 +45,7 @@ const extensions: ReadonlyMap<bigint, SbiExtension> = new Map<bigint, SbiExtensi
     hsm,
     srst,
     dbcn,
+    sta,
   ].map((extension) => [extension.id, extension]),
 );
 

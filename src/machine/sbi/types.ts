@@ -41,6 +41,8 @@ export type HartStatus = (typeof HartStatus)[keyof typeof HartStatus];
 export interface SbiHart {
   readonly id: number;
   status: HartStatus;
+  /** Physical address at which it is told of stolen time; undefined: it does not want to know. */
+  stealMemory: bigint | undefined;
   /** A machine-mode CSR, read for the base extension. */
   csr(number: number): bigint;
   /** Sets when the supervisor timer interrupt is due, in ticks of `time`. */

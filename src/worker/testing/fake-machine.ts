@@ -79,6 +79,12 @@ class FakeMachine implements ServedMachine {
 
   onEvent(): void {}
 
+  setCpuQuota(): void {}
+
+  onCpuDemand(): void {}
+
+  setDiskLimits(): void {}
+
   setMemoryTarget(bytes: number): void {
     this.target = bytes;
   }
