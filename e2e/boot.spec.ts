@@ -20,8 +20,34 @@ test('a click boots Debian’s kernel to a shell that answers', async ({ page })
   await expect(page.locator('.isolation')).toHaveText('Isolated');
 });
 
-test('the boot log and the shell stand in one console, without a seam', async ({ page }) => {
+test('a template starts from its snapshot, as a guest of its own, and a reset boots its kernel', async ({
+  page,
+}) => {
+  const files: string[] = [];
+  page.on('request', (request) => files.push(new URL(request.url()).pathname));
+  await boot(page, '?boot=micro&name=starter');
+  expect(files.some((file) => file.includes('/micro/snapshot/'))).toBe(true);
+  expect(files.some((file) => file.endsWith('/kernel.gz'))).toBe(false);
+  await typeLine(page, 'echo "at $(hostname) $(cut -d . -f 1 /proc/uptime | wc -l)"; date +%Y');
+  await expectOutput(page, new RegExp(`^at starter 1\\n${new Date().getFullYear()}$`, 'm'));
+  await expect(page.locator('.terminal-host')).not.toContainText('Linux version');
+  await page.getByRole('button', { name: 'Reset' }).click();
+  const sure = page.getByRole('dialog').getByRole('button', { name: 'Reset' });
+  if (await sure.isVisible()) await sure.click();
+  await expectOutput(page, /Linux version 6\./);
+  await expectShell(page);
+  await typeLine(page, 'echo again-$(hostname)');
+  await expectOutput(page, /^again-starter$/m);
+});
+
+test('without its snapshot a template boots its kernel', async ({ page }) => {
+  await page.route('**/micro/snapshot/**', (route) => route.abort());
   await boot(page);
+  await expectOutput(page, /as init process/);
+});
+
+test('the boot log and the shell stand in one console, without a seam', async ({ page }) => {
+  await boot(page, '?boot=micro&cold');
   await page.keyboard.press('Control+Shift+F');
   await page.getByRole('searchbox', { name: 'Find in console' }).fill('Linux version');
   await expect(page.locator('.find-result')).toHaveText('1 of 1');

@@ -7,7 +7,7 @@ test.use({ serviceWorkers: 'block' });
 
 test('a download that fails is told and can be tried again', async ({ page }) => {
   await page.route('**/kernel.gz', (route) => route.abort());
-  await page.goto('./?boot=micro');
+  await page.goto('./?boot=micro&cold');
   await expect(shownState(page)).toHaveText('Failed');
   await expect(page.getByRole('alert')).toContainText('kernel.gz could not be downloaded');
   await page.unroute('**/kernel.gz');
@@ -22,7 +22,7 @@ test('an image that is not what its manifest says is refused', async ({ page }) 
     body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1;
     await route.fulfill({ response, body });
   });
-  await page.goto('./?boot=micro');
+  await page.goto('./?boot=micro&cold');
   await expect(shownState(page)).toHaveText('Failed');
   await expect(page.getByRole('alert')).toContainText(/initrd/);
 });

@@ -3,8 +3,10 @@
  * missing or stale, serves dist/ and prints the URL. Node alone until npm's packages are there.
  */
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
+import { filesUnder, fingerprint, isSource } from './lib/fingerprint.mjs';
 import { main } from './lib/main.mjs';
 import { serve, serveOptions } from './lib/serve.mjs';
 import { ensureParts, ensureSite, publishImages, root, site } from './lib/setup.mjs';
@@ -19,25 +21,55 @@ await main(async () => {
 });
 
 /**
- * Makes the template debian while the page is served already, when TABVISOR_DEBIAN is set: the page
- * cannot boot templates with disks yet, and making one keeps a processor busy for half an hour. How
- * far it is stands in images/progress.json, which is gone when nothing is being made.
+ * Makes the template debian while the page is served already, with the least claim to the processor;
+ * TABVISOR_DEBIAN=no leaves it out. How far it is stands in images/progress.json, which is gone when
+ * nothing is being made.
  */
 function makeDebian() {
-  if (!process.env.TABVISOR_DEBIAN) return;
   const progress = join(site, 'images/progress.json');
   rmSync(progress, { force: true });
+  if (process.env.TABVISOR_DEBIAN === 'no') return;
+  const stamp = join(root, 'images/debian/.sources');
+  const key = debianKey();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  console.log(
+    'The template debian is being made in the background: some twenty minutes the first time, ' +
+      'and 170 MB of packages. TABVISOR_DEBIAN=no leaves it out.',
+  );
   const args = ['guests/build.mjs', 'make', '--progress', progress, 'guests/debian/recipe.json'];
   const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  child.on('spawn', () => {
+    try {
+      if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+    } catch {
+      // Then it claims as much as others.
+    }
+  });
   const end = () => child.kill();
   process.on('exit', end);
+  const failed = () =>
+    console.error(
+      'The template debian could not be made; "npm run guests -- make guests/debian/recipe.json" tries again.',
+    );
+  child.on('error', failed);
   child.on('exit', (code) => {
     process.off('exit', end);
     rmSync(progress, { force: true });
-    if (code === 0) publishImages();
-    else
-      console.error(
-        'The template debian could not be made; "npm run guests -- make guests/debian/recipe.json" tries again.',
-      );
+    if (code !== 0) {
+      failed();
+      return;
+    }
+    writeFileSync(stamp, key);
+    publishImages();
+    console.log('The template debian is there: reload the page to see it.');
   });
+}
+
+/** What debian is made of, but for the packages themselves: as long as it is the same, so is debian. */
+function debianKey() {
+  const parts = ['guests', 'src/machine', 'src/core', 'wasm'];
+  const files = parts.flatMap((part) =>
+    filesUnder(join(root, part), (file) => isSource(file) && !/\/generated\/|\.md$/.test(file)),
+  );
+  return fingerprint(root, files);
 }

@@ -1,6 +1,6 @@
 /**
  * Tabvisor in Chromium: the built page, served as `npm start` serves it, booted by its address as a
- * person would do it (`/?boot=bench&memory=512M&disk=64M&run=CMD`), and read from its console. Each
+ * person would do it (`/?boot=bench&memory=512M&disk=64M&cold=yes&run=CMD`), and read from its console. Each
  * boot has a browser context of its own, so that nothing is cached: the boot row is everything from
  * the address to the prompt, downloads from this machine included.
  */
@@ -36,6 +36,8 @@ export async function chromium(image: BenchImage, megabytes: number): Promise<Si
         boot: TEMPLATE,
         memory: `${megabytes}M`,
         disk: `${DISK_MEGABYTES}M`,
+        // The boot is what is measured.
+        cold: 'yes',
         run: command,
       });
       const context = browser.newContext({ viewport: { width: 1280, height: 1000 } });

@@ -17,7 +17,7 @@ import { copyOf, type ServedTemplate, serveTemplate } from './template-service.t
 import type { TemplateSnapshot, TemplateSnapshots } from './template-snapshots.ts';
 import type { VmSpecification } from './vm-view.ts';
 
-/** When the images of a cold boot are fetched too, for a reset and for later, in milliseconds. */
+/** How long after the prompt the images of a cold boot are fetched too, in milliseconds. */
 const IMAGES_AFTER_MS = 5000;
 
 type WantedDisk = Omit<DiskRequest, 'id'> & { readonly id?: string };
@@ -41,6 +41,8 @@ export interface BootSource {
   /** The kernel's command line. */
   readonly append: string;
   readonly config: Pick<BootConfig, 'kernel' | 'initrd' | 'template'>;
+  /** To be called when the guest can be used: fetches what a reset, or a visit offline, will need. */
+  readonly usable?: () => void;
 }
 
 export interface Sources {
@@ -112,7 +114,13 @@ export async function bootSource(
   const snapshot = untouched ? await snapshotFor(sources, wanted, manifest) : undefined;
   if (snapshot !== undefined) {
     const template = templateStart(sources, wanted, snapshot, violation);
-    return { memory, append, config: { template } };
+    const usable = () => {
+      setTimeout(
+        () => void images.load(wanted.template, () => {}).catch(() => {}),
+        IMAGES_AFTER_MS,
+      );
+    };
+    return { memory, append, config: { template }, usable };
   }
   const { kernel, initrd } = await images.load(wanted.template, progress);
   return {
@@ -177,7 +185,6 @@ function templateStart(
   violation: (what: string) => void,
 ): TemplateStart {
   const { port1, port2 } = new MessageChannel();
-  setTimeout(() => void images.load(template, () => {}).catch(() => {}), IMAGES_AFTER_MS);
   serveTemplate(
     port1,
     {

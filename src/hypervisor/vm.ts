@@ -76,6 +76,8 @@ export class Vm {
   private silence: ReturnType<typeof setTimeout> | undefined;
   private size = { columns: 80, rows: 24 };
   private run: string | undefined;
+  /** To be called at the prompt. */
+  private usable: (() => void) | undefined;
   private readonly disks: VmDisks;
   private readonly limits: VmLimits;
   /** Counts power-ons: what a former one still has to say is dropped. */
@@ -156,11 +158,12 @@ export class Vm {
             },
             this.violation(current),
           );
-      const { memory, append, config } = await loading.catch((error: unknown) => {
+      const { memory, append, config, usable } = await loading.catch((error: unknown) => {
         preparing.then((connection) => connection.close()).catch(() => {});
         throw error;
       });
       if (current()) this.update({ status: 'starting', download: undefined, memory });
+      if (current()) this.usable = usable;
       const connection = await preparing;
       if (!current()) return connection.close();
       const disks = await this.openDisks(current);
@@ -454,6 +457,8 @@ export class Vm {
       this.update({ status: 'booting', startedAt: performance.now(), bootSeconds: undefined });
     }
     if (stage !== 'shell') return;
+    this.usable?.();
+    this.usable = undefined;
     const startedAt = this.view.startedAt ?? performance.now();
     this.update({
       bootSeconds: (performance.now() - startedAt) / 1000,

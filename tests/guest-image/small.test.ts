@@ -3,15 +3,30 @@
  * keeps what is written apart, and by QEMU from the same disk in one piece.
  */
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildImages } from '../../guests/build.mjs';
 import { makeImage } from '../../guests/make/make.ts';
+import { nodeHost } from '../../src/cli/node-host.ts';
+import { openOverlay } from '../../src/cli/overlay.ts';
+import { loadCore } from '../../src/cli/repository.ts';
+import { SHARED_TAG } from '../../src/machine/devices/virtio/share-backend.ts';
+import { GUEST_PORTS, portsNamed } from '../../src/machine/guest-ports.ts';
+import { Machine } from '../../src/machine/machine.ts';
 import { parseManifest } from '../../src/machine/manifest.ts';
+import {
+  parseSnapshotIndex,
+  type Stored,
+  storedName,
+} from '../../src/machine/snapshot/template-index.ts';
+import { templateSource } from '../../src/machine/snapshot/template-snapshot.ts';
+import { MemoryFs } from '../../src/storage/ninep/memory-fs.ts';
+import { localShare } from '../../src/storage/ninep/share.ts';
 import { which } from '../../tools/lib/shell.mjs';
 import { qemuSystemRiscv64 } from '../../tools/qemu.mjs';
 
@@ -110,4 +125,64 @@ test('its disk is clean, less than 30 MB are to be fetched, and QEMU boots it', 
   expect(code).toBe(0);
   const after = look(disk);
   expect(after.status, after.stdout).toBe(0);
+});
+
+test('goes on from its snapshot: the shell comes first, its disk is as it was then', async () => {
+  const { snapshot, memory } = manifest();
+  if (snapshot?.disk === undefined) expect.fail('The image has no snapshot.');
+  expect(snapshot.memory).toBe(memory.default);
+  const index = parseSnapshotIndex(readFileSync(join(image, snapshot.file), 'utf8'), 'index');
+  const stored = async (one: Stored) =>
+    new Uint8Array(gunzipSync(readFileSync(join(image, 'snapshot', storedName(one)))));
+  const loaded: number[] = [];
+  const source = templateSource(index, await stored(index.state), (piece) => {
+    loaded.push(piece);
+    return stored(index.pieces[piece]!);
+  });
+  const { disk, close } = await openOverlay({ image: join(image, snapshot.disk.file) });
+  const machine = Machine.create(
+    {
+      memory: snapshot.memory,
+      boot: () => Promise.reject(new Error('The guest rebooted.')),
+      core: await loadCore(),
+      shared: false,
+      disks: [disk],
+      shares: [localShare(SHARED_TAG, new MemoryFs())],
+      ports: portsNamed(GUEST_PORTS),
+    },
+    nodeHost(),
+  );
+  try {
+    let shown = '';
+    machine.onConsole((data, from) => {
+      if (from === 'hvc') shown += Buffer.from(data).toString('latin1');
+    });
+    const shows = async (what: RegExp) => {
+      while (!what.test(shown)) {
+        if (machine.state.kind !== 'running') expect.fail(`It is ${machine.state.kind}: ${shown}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await machine.restore(source, { generation: 'new', name: 'another' });
+    machine.resume();
+    await shows(/root@another.*# /s);
+    machine.consoleInput(Buffer.from('dd if=/dev/urandom of=/root/new bs=64k count=20; sync\r'));
+    machine.consoleInput(
+      Buffer.from('cat /etc/hostname; dmesg | grep -c EXT4-fs.error; poweroff\r'),
+    );
+    await shows(/another\r\n0\r\n/);
+    while (machine.state.kind === 'running') await new Promise((one) => setTimeout(one, 20));
+    expect(machine.state).toMatchObject({ kind: 'off' });
+    expect(new Set(loaded).size).toBe(loaded.length);
+    // What was written is consistent with what was there.
+    const raw = join(folder, 'left.ext4');
+    const bytes = new Uint8Array(disk.size);
+    await disk.read(0, bytes);
+    writeFileSync(raw, bytes);
+    const check = look(raw);
+    expect(check.status, check.stdout).toBe(0);
+  } finally {
+    machine.destroy();
+    await close();
+  }
 });
