@@ -7,13 +7,14 @@ import type { Manifest, Template } from '../machine/manifest.ts';
 import { STATE_VERSION } from '../machine/snapshot/snapshot.ts';
 import { newId } from '../storage/id.ts';
 import type { BootConfig, TemplateStart } from '../worker/protocol.ts';
+import { copyOf } from './copy-image.ts';
 import { hostName, withHostName } from './host-name.ts';
 import type { ImageStore, Progress } from './images.ts';
 import type { Library } from './snapshots/library.ts';
 import type { KeptVm } from './snapshots/types.ts';
 import type { DiskRequest } from './storage/api.ts';
 import type { Storage } from './storage/client.ts';
-import { copyOf, type ServedTemplate, serveTemplate } from './template-service.ts';
+import type { ServedTemplate } from './template-service.ts';
 import type { TemplateSnapshot, TemplateSnapshots } from './template-snapshots.ts';
 import type { VmSpecification } from './vm-view.ts';
 
@@ -47,7 +48,7 @@ export interface BootSource {
 
 export interface Sources {
   readonly images: ImageStore;
-  readonly starts: TemplateSnapshots;
+  starts(): Promise<TemplateSnapshots>;
   readonly storage: Storage;
   library(): Promise<Library>;
 }
@@ -113,7 +114,7 @@ export async function bootSource(
   const untouched = await isUntouched(sources.storage, wanted.disks);
   const snapshot = untouched ? await snapshotFor(sources, wanted, manifest) : undefined;
   if (snapshot !== undefined) {
-    const template = templateStart(sources, wanted, snapshot, violation);
+    const template = await templateStart(sources, wanted, snapshot, violation);
     const usable = () => {
       setTimeout(
         () => void images.load(wanted.template, () => {}).catch(() => {}),
@@ -146,6 +147,7 @@ export async function resetSource(
       ? () => sources.images.load(template, () => {})
       : async () => (await sources.library()).program(program);
   const piece = () => Promise.reject(new Error('There are no pieces of this VM.'));
+  const { serveTemplate } = await import('./template-service.ts');
   serveTemplate(port1, { piece, images }, violation);
   if (program !== undefined) return { append: program.append, images: port2 };
   const manifest = await sources.images.manifest(template);
@@ -175,15 +177,17 @@ async function snapshotFor(
 ): Promise<TemplateSnapshot | undefined> {
   if (!startsFromSnapshot(wanted, manifest)) return undefined;
   // Without it the images may still be there.
-  return starts.open(wanted.template, manifest).catch(() => undefined);
+  const opened = (await starts()).open(wanted.template, manifest);
+  return opened.catch(() => undefined);
 }
 
-function templateStart(
+async function templateStart(
   { images }: Sources,
   { template, name }: Wanted,
   snapshot: TemplateSnapshot,
   violation: (what: string) => void,
-): TemplateStart {
+): Promise<TemplateStart> {
+  const { serveTemplate } = await import('./template-service.ts');
   const { port1, port2 } = new MessageChannel();
   serveTemplate(
     port1,

@@ -25,7 +25,7 @@ import type {
 import type { DiskRequest } from './storage/api.ts';
 import { hasStorage, Storage } from './storage/client.ts';
 import { Tasks } from './tasks.ts';
-import { TemplateSnapshots } from './template-snapshots.ts';
+import type { TemplateSnapshots } from './template-snapshots.ts';
 import { isLive, isPending, Vm, type VmSpecification, type VmView } from './vm.ts';
 import { changeEvents } from './vm-events.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
@@ -62,8 +62,6 @@ export interface NewVms {
 export class Fleet {
   readonly store: StoreApi<FleetState> = createStore<FleetState>(() => ({ vms: [] }));
   readonly images: ImageStore;
-  /** The snapshots that templates start from. */
-  readonly starts: TemplateSnapshots;
   /** Disks, snapshots and documents of this browser. */
   readonly storage = new Storage();
   /** Snapshots of this browser's storage, once `openStorage` has found it. */
@@ -83,6 +81,7 @@ export class Fleet {
   readonly scheduler = new CpuScheduler(hostCapacity());
   private readonly workers: Workers;
   private readonly vms = new Map<string, Vm>();
+  private loadingStarts: Promise<TemplateSnapshots> | undefined;
   private nextId = 1;
   private loading: Promise<Library> | undefined;
   private publishing: ReturnType<typeof setTimeout> | undefined;
@@ -90,7 +89,6 @@ export class Fleet {
 
   constructor(options: { images: URL; assets: WorkerAssetUrls }) {
     this.images = new ImageStore(options.images);
-    this.starts = new TemplateSnapshots(this.images);
     this.workers = new Workers(new WorkerAssets(options.assets));
   }
 
@@ -101,6 +99,7 @@ export class Fleet {
 
   /** Has what a VM will start from downloaded; resolves when the first of it comes, or cannot. */
   expectBoot(wanted: NewVms): Promise<void> {
+    void this.starts();
     const root = wanted.template.disk ? (wanted.root ?? 'scratch') : undefined;
     return expectBoot(this, { ...wanted, root }).catch(() => {});
   }
@@ -139,7 +138,7 @@ export class Fleet {
   add(id: string, specification: VmSpecification): Vm {
     const surroundings = {
       images: this.images,
-      starts: this.starts,
+      starts: () => this.starts(),
       workers: this.workers,
       storage: this.storage,
       library: () => this.library(),
@@ -234,6 +233,14 @@ export class Fleet {
   /** A persistent disk of a raw image; returns its id. */
   async importDisk(file: File, options: CopyOptions = {}): Promise<string> {
     return (await this.library()).importDisk(file, options);
+  }
+
+  /** The snapshots that templates start from: loaded when one does. */
+  starts(): Promise<TemplateSnapshots> {
+    this.loadingStarts ??= import('./template-snapshots.ts').then(
+      ({ TemplateSnapshots }) => new TemplateSnapshots(this.images),
+    );
+    return this.loadingStarts;
   }
 
   /** What knows of storage: loaded when it is needed. */

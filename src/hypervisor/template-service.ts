@@ -11,6 +11,7 @@ import {
   type TemplateRequest,
   TemplateRequestSchema,
 } from '../worker/template-protocol.ts';
+import { copyOf } from './copy-image.ts';
 
 export interface ServedTemplate {
   piece(number: number): Promise<PackedImage>;
@@ -57,11 +58,6 @@ export function serveTemplate(
     port.postMessage(answered, buffersOf(answered));
   };
   port.onmessageerror = () => refuse('it sent an unreadable message');
-}
-
-/** For a worker to take over: several VMs may start from one template. */
-export function copyOf(image: PackedImage): PackedImage {
-  return { ...image, bytes: image.bytes.slice(0) };
 }
 
 function buffersOf(answer: TemplateAnswer): ArrayBuffer[] {

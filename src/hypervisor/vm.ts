@@ -43,7 +43,7 @@ export {
 
 export interface VmSurroundings {
   images: ImageStore;
-  starts: TemplateSnapshots;
+  starts: () => Promise<TemplateSnapshots>;
   workers: Workers;
   storage: Storage;
   scheduler: CpuScheduler;
