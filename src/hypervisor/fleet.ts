@@ -63,7 +63,7 @@ export class Fleet {
   readonly store: StoreApi<FleetState> = createStore<FleetState>(() => ({ vms: [] }));
   readonly images: ImageStore;
   /** Disks, snapshots and documents of this browser. */
-  readonly storage = new Storage();
+  readonly storage: Storage;
   /** Snapshots of this browser's storage, once `openStorage` has found it. */
   readonly snapshots: StoreApi<SnapshotsState> = createStore<SnapshotsState>(() => ({
     storage: { kind: 'closed' },
@@ -87,9 +87,16 @@ export class Fleet {
   private publishing: ReturnType<typeof setTimeout> | undefined;
   private stale = false;
 
-  constructor(options: { images: URL; assets: WorkerAssetUrls }) {
+  /** `storage` and `workers`: for those who have others than a page has. */
+  constructor(options: {
+    images: URL;
+    assets: WorkerAssetUrls;
+    storage?: Storage;
+    workers?: Workers;
+  }) {
     this.images = new ImageStore(options.images);
-    this.workers = new Workers(new WorkerAssets(options.assets));
+    this.storage = options.storage ?? new Storage();
+    this.workers = options.workers ?? new Workers(new WorkerAssets(options.assets));
   }
 
   /** A VM will be asked for soon. Resolves when the worker for it runs, or cannot. */
@@ -127,7 +134,10 @@ export class Fleet {
     // A disk that outlives the page is found again by the VM that has it.
     const persistent = request.disks?.some(({ kind }) => kind === 'persistent');
     if (persistent || (request.template.disk && request.root === 'persistent')) {
-      void this.keep(ids);
+      this.keep(ids).catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.events.add({ kind: 'host', level: 'error', text: `Not kept: ${reason}` });
+      });
     }
     this.publish('now');
     if (request.start !== false) for (const id of ids) void this.vms.get(id)?.start();

@@ -130,7 +130,6 @@ export class Vm {
    */
   async start(origin: Origin | undefined = this.next): Promise<void> {
     if (isLive(this.view.status) || isPending(this.view.status)) return;
-    this.next = undefined;
     const generation = ++this.generation;
     const current = () => this.generation === generation;
     this.update({
@@ -181,6 +180,7 @@ export class Vm {
       });
       if (!current()) return;
       this.limits.started();
+      this.next = undefined;
       this.update({ isolation: connection.isolation, recovery: undefined });
     } catch (error) {
       if (current()) this.end('failed', error instanceof Error ? error.message : String(error));

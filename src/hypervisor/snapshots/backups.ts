@@ -3,23 +3,27 @@
  * the newest stay. Never two captures of a VM at once: one that is due while another is under way
  * waits for its next look. A backup that fails is told, and the next one is tried at its time.
  */
-import type { Vm } from '../vm.ts';
-import type { SnapshotReport, SnapshotRequest } from './types.ts';
+import type { VmView } from '../vm.ts';
+import type { SnapshotRequest } from './types.ts';
 
 /** How often it is looked whether a backup is due, in milliseconds. */
 const LOOK_MS = 5_000;
 
-interface BackupNeeds {
-  vms(): readonly Vm[];
-  take(vm: Vm, request: SnapshotRequest): Promise<SnapshotReport>;
-  /** The backups that a VM has, oldest first. */
-  backups(vm: Vm): readonly { readonly id: string; readonly time: number }[];
-  remove(id: string): Promise<void>;
-  failed(vm: Vm, reason: string): void;
+export interface BackedUpVm {
+  readonly view: VmView;
 }
 
-export class Backups {
-  readonly #needs: BackupNeeds;
+interface BackupNeeds<V extends BackedUpVm> {
+  vms(): readonly V[];
+  take(vm: V, request: SnapshotRequest): Promise<unknown>;
+  /** The backups that a VM has, oldest first. */
+  backups(vm: V): readonly { readonly id: string; readonly time: number }[];
+  remove(id: string): Promise<void>;
+  failed(vm: V, reason: string): void;
+}
+
+export class Backups<V extends BackedUpVm> {
+  readonly #needs: BackupNeeds<V>;
   readonly #now: () => number;
   /** When the last one of a VM was tried, by the VM's id. */
   readonly #tried = new Map<string, number>();
@@ -27,7 +31,7 @@ export class Backups {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** `now`: milliseconds since 1970. */
-  constructor(needs: BackupNeeds, now: () => number = () => Date.now()) {
+  constructor(needs: BackupNeeds<V>, now: () => number = () => Date.now()) {
     this.#needs = needs;
     this.#now = now;
   }
@@ -41,7 +45,7 @@ export class Backups {
     await Promise.all(this.#needs.vms().map((vm) => this.#lookAt(vm)));
   }
 
-  async #lookAt(vm: Vm): Promise<void> {
+  async #lookAt(vm: V): Promise<void> {
     const { id, backups: policy, status, saving } = vm.view;
     if (policy === undefined) {
       this.#tried.delete(id);

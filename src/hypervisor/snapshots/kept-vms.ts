@@ -82,13 +82,14 @@ export class KeptVms {
 
   /** A VM of the list, which is off. */
   async adopt(kept: KeptVm): Promise<Vm> {
-    const { id, name, memory, disks, program, current, backups, made } = kept;
+    const { id, name, memory, disks, program, current, backups, limits, made } = kept;
     this.#made.set(id, made);
     const vm = this.#fleet.add(id, {
       name,
       template: await this.#template(kept.template),
       memory,
       disks,
+      limits,
       ...(program === undefined ? {} : { program }),
     });
     vm.setKept({ keptId: id, current, backups });
@@ -128,7 +129,7 @@ export class KeptVms {
   }
 
   #entry(vm: Vm): KeptVm | undefined {
-    const { keptId, name, template, memory, current, backups, status, recovery } = vm.view;
+    const { keptId, name, template, memory, current, backups, limits, status, recovery } = vm.view;
     const made = keptId === undefined ? undefined : this.#made.get(keptId);
     if (keptId === undefined || made === undefined) return undefined;
     const { disks = [], program } = vm.specification;
@@ -148,6 +149,7 @@ export class KeptVms {
       ...(program === undefined ? {} : { program }),
       ...(current === undefined ? {} : { current }),
       ...(backups === undefined ? {} : { backups }),
+      ...(Object.keys(limits).length === 0 ? {} : { limits }),
       last: live ? 'live' : crashed ? 'crashed' : vm.next ? 'saved' : 'off',
       made,
     };

@@ -36,7 +36,7 @@ const FREEZE_LOOK_MS = 20;
 export class Library {
   readonly #fleet: Fleet;
   readonly #kept: KeptVms;
-  readonly #backups: Backups;
+  readonly #backups: Backups<Vm>;
   readonly #files: VmFiles;
   #opening: Promise<void> | undefined;
 
@@ -204,12 +204,14 @@ export class Library {
           name: this.#freeName(name || (former?.view.name ?? record.name)),
           template: record.guest?.template ?? former?.view.template.name ?? '',
           memory: record.memory,
-          disks: record.disks.map(({ size }, i) => ({
+          disks: record.disks.map(({ size, image }, i) => ({
             id: newId(),
             kind: former?.specification.disks?.[i]?.kind ?? 'persistent',
             size,
+            ...(image === undefined ? {} : { image: image.source }),
           })),
           ...(record.guest?.program === undefined ? {} : { program: record.guest.program }),
+          ...(former === undefined ? {} : { limits: former.view.limits }),
           current: record.id,
           last: 'saved',
           made: Date.now(),
@@ -295,7 +297,7 @@ export class Library {
     await this.ready();
     await this.#kept.keep(vm);
     // It may refuse; then the browser clears it only when its disk is full.
-    void this.#fleet.storage.persist();
+    this.#fleet.storage.persist().catch(() => {});
   }
 
   /** A kept VM was deleted: its disks go, and its snapshots, but those that another VM needs. */

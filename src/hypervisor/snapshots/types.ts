@@ -5,6 +5,7 @@
  * an import; until then storage is not even opened for it.
  */
 import * as v from 'valibot';
+import { LimitsSchema } from '../../resources/limits.ts';
 import { IdSchema } from '../../storage/disk/disk-store.ts';
 import { ProgramSchema, type SnapshotRecord } from '../../storage/snapshots/record.ts';
 import type { CopyProgress } from '../storage/api.ts';
@@ -45,6 +46,7 @@ export const KeptVmSchema = v.strictObject({
   /** The snapshot that it was taken to or restored from last: "you are here". */
   current: v.optional(IdSchema),
   backups: v.optional(BackupPolicySchema),
+  limits: v.optional(LimitsSchema),
   /**
    * How it was when this was written; `live` when the page comes up: it was cut off. `saved`: it is
    * off, and a start goes on from `current`.
