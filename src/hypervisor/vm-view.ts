@@ -84,6 +84,35 @@ export interface VmSpecification {
   run?: string | undefined;
 }
 
+/** A VM that has just been made. */
+export function newView(id: string, specification: VmSpecification, limits: Limits): VmView {
+  return {
+    id,
+    name: specification.name,
+    template: specification.template,
+    memory: specification.memory,
+    status: 'off',
+    reason: undefined,
+    download: undefined,
+    bootStage: 'kernel',
+    startedAt: undefined,
+    pausedAt: undefined,
+    bootSeconds: undefined,
+    figures: undefined,
+    history: [],
+    busy: false,
+    silent: false,
+    isolation: undefined,
+    title: '',
+    keptId: undefined,
+    current: undefined,
+    backups: undefined,
+    saving: false,
+    recovery: undefined,
+    limits: limits,
+  };
+}
+
 export function isLive(status: VmStatus): boolean {
   return status === 'booting' || status === 'running' || status === 'paused';
 }

@@ -30,7 +30,7 @@ import type { RestoreChoice, SnapshotReport, SnapshotRequest } from './snapshots
 import type { Storage } from './storage/client.ts';
 import type { TemplateSnapshots } from './template-snapshots.ts';
 import { VmDisks } from './vm-disks.ts';
-import { isLive, isPending, type VmSpecification, type VmView } from './vm-view.ts';
+import { isLive, isPending, newView, type VmSpecification, type VmView } from './vm-view.ts';
 import type { Workers } from './workers.ts';
 
 export {
@@ -97,31 +97,7 @@ export class Vm {
       this.connection?.send(message),
     );
     this.run = specification.run;
-    this.view = {
-      id,
-      name: specification.name,
-      template: specification.template,
-      memory: specification.memory,
-      status: 'off',
-      reason: undefined,
-      download: undefined,
-      bootStage: 'kernel',
-      startedAt: undefined,
-      pausedAt: undefined,
-      bootSeconds: undefined,
-      figures: undefined,
-      history: [],
-      busy: false,
-      silent: false,
-      isolation: undefined,
-      title: '',
-      keptId: undefined,
-      current: undefined,
-      backups: undefined,
-      saving: false,
-      recovery: undefined,
-      limits: this.limits.current,
-    };
+    this.view = newView(id, specification, this.limits.current);
   }
 
   /**
