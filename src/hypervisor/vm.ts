@@ -337,6 +337,11 @@ export class Vm {
     this.update({ limits });
   }
 
+  /** Asks the guest to get by with so many bytes, as long as it is on; its limits stay as they are. */
+  setMemoryTarget(bytes: number): void {
+    this.connection?.send({ type: 'memory', target: bytes });
+  }
+
   input(data: Uint8Array): void {
     this.connection?.send({ type: 'input', data });
   }

@@ -101,9 +101,7 @@ test('a damaged file is refused in one sentence, at whatever byte; a cut one, to
           (reason: unknown) => reason,
         );
       expect(error).toBeInstanceOf(StorageError);
-      expect((error as Error).message).toMatch(
-        /^The \.tabvm file is (damaged: [^.]+|of version \d+, [^.]+\. Open it [^.]+)\.$/,
-      );
+      expect((error as Error).message).toMatch(/^The \.tabvm file is damaged: [^.]+\.$/);
     }),
     {
       numRuns: 200,
