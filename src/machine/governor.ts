@@ -5,8 +5,10 @@
  * A machine without a quota costs one comparison for each slice.
  */
 
-/** Time over which the quota holds exactly, in milliseconds: what a host's late timer costs is had back. */
-const PERIOD_MS = 100;
+/** Of its quota, what a machine that waits for something else saves up, in milliseconds. */
+const SAVED_MS = 100;
+/** And one that wants to run: what a busy host's late timers cost is had back. */
+const LATE_MS = 1000;
 /** A machine that waits goes on when this much of its quota is there, in milliseconds. */
 const SLICE_MS = { least: 1, most: 6 } as const;
 /** Time that a slice at most is apart from the next one where the quota allows, in milliseconds. */
@@ -27,6 +29,7 @@ export class CpuGovernor {
   #at = 0;
   #stealMs = 0;
   #stolenSince: number | undefined;
+  #resting = false;
   #onDemand: ((demand: number) => void) | undefined;
   #demand = 0;
   #windowFrom = 0;
@@ -50,7 +53,8 @@ export class CpuGovernor {
     const before = this.#quota;
     this.#quota = quota;
     if (quota === undefined) return;
-    this.#credit = before === undefined ? quota * PACE_MS : Math.min(this.#credit, this.#most);
+    this.#credit =
+      before === undefined ? quota * PACE_MS : Math.min(this.#credit, quota * SAVED_MS);
   }
 
   /** Milliseconds in which the guest would have run and was not let. */
@@ -73,7 +77,11 @@ export class CpuGovernor {
 
   /** The guest ran for so long. */
   ran(ms: number): void {
-    if (this.#quota !== undefined) this.#credit -= ms;
+    if (this.#quota !== undefined) {
+      this.#refill();
+      this.#credit -= ms;
+    }
+    this.#resting = false;
     if (this.#onDemand) this.#want(ms);
   }
 
@@ -102,15 +110,13 @@ export class CpuGovernor {
 
   /** The guest waits for something for about so long; its share can be had by others. */
   idle(ms: number): void {
+    this.#refill();
+    this.#resting = true;
     if (!this.#onDemand || ms < IDLE_MS) return;
     const now = this.#now();
     const passed = now - this.#windowFrom;
     // What it did just before it fell asleep still counts when it wakes up soon.
     if (ms >= WINDOW_MS || passed >= WINDOW_MS) this.#look(now, ms >= WINDOW_MS ? 0 : undefined);
-  }
-
-  get #most(): number {
-    return (this.#quota ?? 1) * PERIOD_MS;
   }
 
   #chunk(quota: number): number {
@@ -120,7 +126,10 @@ export class CpuGovernor {
   #refill(): void {
     const now = this.#now();
     if (this.#quota !== undefined) {
-      this.#credit = Math.min(this.#most, this.#credit + (now - this.#at) * this.#quota);
+      const most = this.#quota * (this.#resting ? SAVED_MS : LATE_MS);
+      if (this.#credit < most) {
+        this.#credit = Math.min(most, this.#credit + (now - this.#at) * this.#quota);
+      }
     }
     this.#at = now;
   }

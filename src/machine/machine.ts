@@ -316,6 +316,8 @@ export class Machine {
   /** Processors of the host that it may use from now on, above 0; undefined: as much as there is. */
   setCpuQuota(quota: number | undefined): void {
     this.#governor.quota = quota;
+    // One that waits for its former quota looks anew.
+    this.#loop.wake();
   }
 
   /** Is told how many processors the guest would use, 0 to 1, when that changes. */

@@ -5,7 +5,7 @@
  */
 import * as v from 'valibot';
 import type { PageRun, SnapshotSource } from '../../machine/snapshot/snapshot.ts';
-import type { StorageError } from '../files.ts';
+import { StorageError } from '../files.ts';
 import type { BaseImage } from '../image/chunks.ts';
 import { PAGE, type StateCodec } from '../snapshots/record.ts';
 import {
@@ -49,7 +49,12 @@ export class TabvmFile {
       throw damaged('it does not begin like one');
     }
     if (magic[6] !== MAGIC[6] || magic[7] !== MAGIC[7]) {
-      throw damaged(`it is of version ${magic[6]}, and this Tabvisor reads ${MAGIC[6]}`);
+      const version = magic[6]! | (magic[7]! << 8);
+      throw new StorageError(
+        'failed',
+        `The .tabvm file is of version ${version}, and this Tabvisor reads version ${MAGIC[6]}. ` +
+          'Open it with the Tabvisor that wrote it, or a newer one.',
+      );
     }
     const parts = new Map<number, Block[]>();
     const headers: Uint8Array[] = [];
@@ -166,14 +171,13 @@ export class TabvmFile {
   }
 
   async #whole(part: number, size: number): Promise<Uint8Array<ArrayBuffer>> {
+    const blocks = this.parts.get(part) ?? [];
+    // Before there is memory for as much as the description says.
+    let end = 0;
+    for (const { offset, length } of blocks) end = offset === end ? end + length : -1;
+    if (end !== size) throw damaged('a part of it is missing');
     const bytes = new Uint8Array(size);
-    let at = 0;
-    for (const block of this.parts.get(part) ?? []) {
-      if (block.offset !== at) break;
-      bytes.set(await contentsOf(this.file, block), at);
-      at += block.length;
-    }
-    if (at !== size) throw damaged('a part of it is missing');
+    for (const block of blocks) bytes.set(await contentsOf(this.file, block), block.offset);
     return bytes;
   }
 }
