@@ -7,8 +7,11 @@ import { SECTOR } from '../machine/devices/virtio/block-backend.ts';
 import { UserError } from '../machine/errors.ts';
 import type { EngineFeature, Tier } from '../machine/machine.ts';
 import { DISKS_MAX, MEMORY_MAX, MEMORY_MIN, MEMORY_STEP, MIB } from '../machine/memory-map.ts';
+import type { DiskLimit, Limits } from '../resources/limits.ts';
 import { DISK_MAX } from '../storage/disk/disk-store.ts';
+import { limitExamples, limitOptions, parseDiskLimit, parseLimits } from './limit-arguments.ts';
 import type { OverlayArgument } from './overlay.ts';
+import { bytesOf } from './sizes.ts';
 
 export interface DiskArgument {
   readonly file: string;
@@ -34,6 +37,8 @@ export interface RunArguments {
   readonly disks: readonly DiskArgument[];
   /** A disk of an image in chunks and what the guest writes over it. */
   readonly overlay?: OverlayArgument | undefined;
+  /** What it may take of this computer; the limits of disks are in the order of `disks`. */
+  readonly limits?: Limits | undefined;
   readonly share?: ShareArgument | undefined;
   readonly exec?: string;
   /** A file that gets the machine once the command of `exec` has ended. */
@@ -63,6 +68,7 @@ const options = {
   disk: { type: 'string', multiple: true },
   image: { type: 'string' },
   overlay: { type: 'string' },
+  ...limitOptions,
   share: { type: 'string' },
   exec: { type: 'string' },
   save: { type: 'string' },
@@ -94,6 +100,7 @@ const examples: Partial<Record<OptionName, string>> = {
   disk: 'disk.img',
   image: 'disk/manifest.json',
   overlay: 'my-disk',
+  ...limitExamples,
   share: 'folder',
   exec: '"uname -a"',
   save: 'booted.tabvm',
@@ -121,6 +128,8 @@ const conflicts: readonly (readonly [string, string])[] = [
   ...['template', 'kernel', 'elf', 'firmware', 'append', 'memory', 'disk', 'image', 'overlay'].map(
     (name): [string, string] => ['snapshot', name],
   ),
+  // Its memory is that of the machine which was saved.
+  ['snapshot', 'preset'],
   ['snapshot', 'share'],
   ['snapshot', 'lockstep'],
   ['save', 'lockstep'],
@@ -133,6 +142,7 @@ const conflicts: readonly (readonly [string, string])[] = [
   ['lockstep', 'image'],
   ['lockstep', 'overlay'],
   ['lockstep', 'share'],
+  ...Object.keys(limitOptions).map((name): [string, string] => ['lockstep', name]),
 ];
 
 export function parseRunArguments(
@@ -161,7 +171,12 @@ export function parseRunArguments(
       '--lockstep compares the interpreter with another tier. Give "translator" or "both".',
     );
   }
-  const disks = (values.disk ?? []).map(parseDisk);
+  const given = (values.disk ?? []).map(parseDisk);
+  const disks = given.map(({ disk }) => disk);
+  const limits = parseLimits(
+    values,
+    given.map(({ limit }) => limit),
+  );
   const overlay = parseOverlay(values.image, values.overlay);
   const count = disks.length + (overlay ? 1 : 0);
   if (count > DISKS_MAX) {
@@ -179,10 +194,11 @@ export function parseRunArguments(
       'save',
       'snapshot',
     ]),
-    memory: values.memory === undefined ? undefined : parseMemory(values.memory),
+    memory: values.memory === undefined ? limits?.memory?.maximum : parseMemory(values.memory),
     memoryTarget: parseTarget(values['memory-target']),
     disks,
     overlay,
+    limits,
     share: values.share === undefined ? undefined : parseShare(values.share),
     timeoutSeconds: values.timeout === undefined ? undefined : parseSeconds(values.timeout),
     tier: values.tier === undefined ? undefined : parseTier(values.tier),
@@ -242,14 +258,6 @@ function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]):
   return result;
 }
 
-const UNITS: Record<string, number> = { k: 1024, m: MIB, g: 1024 * MIB };
-
-/** Bytes of `256M`, `1.5G`, `512MiB`; a bare number means megabytes. */
-function bytesOf(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim());
-  return match ? Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? MIB) : undefined;
-}
-
 export function parseMemory(text: string): number {
   const given = bytesOf(text);
   if (given === undefined) {
@@ -273,18 +281,27 @@ function parseTarget(text: string | undefined): number | undefined {
   throw new UserError(`"${text}" is no size of memory. Write it as in --memory-target 96M.`);
 }
 
-function parseDisk(text: string): DiskArgument {
-  const match = /^(.*?)(?:,(\w*))?$/s.exec(text);
-  const [, file = '', option] = match ?? [];
-  if (option === undefined || option === 'ro') {
-    if (file !== '') return { file, readOnly: option === 'ro' };
-    throw new UserError(
-      '--disk needs a file. Write it as in --disk disk.img or --disk disk.img,ro.',
-    );
+/** `FILE[,ro][,iops=N][,bandwidth=SIZE][,burst=S]`. */
+function parseDisk(text: string): { disk: DiskArgument; limit: DiskLimit } {
+  let file = text;
+  let readOnly = false;
+  let limit: DiskLimit = {};
+  for (let comma = file.lastIndexOf(','); comma >= 0; comma = file.lastIndexOf(',')) {
+    const option = file.slice(comma + 1);
+    const own = option === 'ro' ? {} : parseDiskLimit(option);
+    if (own === undefined) {
+      // A comma may be a part of the name.
+      if (option.includes('.')) break;
+      throw new UserError(
+        `--disk knows the options "ro", "iops=N", "bandwidth=SIZE" and "burst=S", not "${option}".`,
+      );
+    }
+    readOnly ||= option === 'ro';
+    limit = { ...own, ...limit };
+    file = file.slice(0, comma);
   }
-  // A comma may be a part of the name.
-  if (text.includes('.', text.lastIndexOf(','))) return { file: text, readOnly: false };
-  throw new UserError(`--disk knows the option "ro" only, not "${option}".`);
+  if (file !== '') return { disk: { file, readOnly }, limit };
+  throw new UserError('--disk needs a file. Write it as in --disk disk.img or --disk disk.img,ro.');
 }
 
 /** `--overlay FOLDER[,SIZE]`: a size only makes sense where no image gives one. */

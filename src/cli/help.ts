@@ -35,7 +35,9 @@ The machine:
   --memory SIZE       256M, 1G, ...: from 1M (96M for Linux) to 2G
   --memory-target SIZE
                       what the guest is to get by with: it gives the rest back while it runs
-  --disk FILE[,ro]    a disk image as virtio disk, read-only with ",ro"; up to six times
+  --disk FILE[,ro][,iops=N][,bandwidth=SIZE][,burst=S]
+                      a disk image as virtio disk, read-only with ",ro", within limits of its own;
+                      up to six times
   --image MANIFEST    a disk image in chunks, as the first disk; it is only read
   --overlay FOLDER[,SIZE]
                       keeps what the guest writes over --image, or, without one, to a blank disk
@@ -50,6 +52,18 @@ The machine:
   --without LIST      translate as if WebAssembly here had no "tail-calls" or no
                       "fused-multiply-add" (a comma between them): slower, with the same results
 
+What it may take of this computer:
+  --preset NAME       tiny (96M, half a processor), small, standard or large: memory and limits;
+                      what is given beside it comes first
+  --cpu-cap PERCENT   of one processor, from 1 to 100
+  --cpu-weight N      its share beside other runs that are busy, from 1 to 1000 (100 unless given;
+                      more takes the right to lower niceness)
+  --harts N           processors of the guest: 1 for now
+  --disk-iops N       operations a second of all its disks together
+  --disk-bandwidth SIZE
+                      bytes a second of all its disks together, as in 10M
+  --disk-burst S      seconds of both that idle disks save up (1 unless given)
+
 What to do:
   --exec CMD          run CMD in the guest's shell instead: prints exactly what it prints, passes
                       stdin to it, and ends with its exit code
@@ -59,12 +73,13 @@ What to do:
   --trace             print every instruction, with its address, on stderr (slow)
 
 The figures of --stats: wall_s (seconds of running), boot_s (until the shell speaks), instructions,
-mips (millions in a second of work), idle_s, steal_s (in which it would have run and was not let),
-ram_bytes (of RAM that hold something), memory_bytes, console_bytes; memory: target_bytes,
-actual_bytes (what the guest confirms), balloon (whether it has the driver), inflated_bytes (given
-back), reported_bytes (free memory that was emptied), guest (what its kernel says: total, free,
-available, cached); disks: for each what it did, its bytes, errors, latency_ms (all requests
-together) and worst_ms; agent, where the guest has one: load, processes, uptime, file system, top;
+mips (millions in a second of work), used_s (in which it ran), idle_s, steal_s (in which it would
+have run and was not let), ram_bytes (of RAM that hold something), memory_bytes, console_bytes;
+memory: target_bytes, actual_bytes (what the guest confirms), balloon (whether it has the driver),
+inflated_bytes (given back), reported_bytes (free memory that was emptied), guest (what its kernel
+says: total, free, available, cached); disks: for each what it did, its bytes, errors, latency_ms
+(all requests together) and worst_ms; agent, where the guest has one: load, processes, uptime, file
+system, top;
 since the last reset interpreted_instructions, translated_instructions, tlb_misses (walks of page
 tables), traps, interrupts; translator, where it is on: regions, library_regions (of those made
 ahead of time), modules, code_bytes, translate_ms (finding and emitting), compile_ms (the engine's),

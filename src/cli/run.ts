@@ -16,6 +16,7 @@ import { parseRunArguments, type RunArguments, type ShareArgument } from './argu
 import { ExitCode } from './exit.ts';
 import { FileDisk } from './file-disk.ts';
 import { checkFirmware } from './firmware.ts';
+import { applyLimits } from './limits.ts';
 import { type LockstepRun, runLockstep } from './lockstep.ts';
 import { nodeHost } from './node-host.ts';
 import { NodeShare } from './node-share.ts';
@@ -124,6 +125,7 @@ async function runFrom(
       },
       nodeHost([process.stdout, process.stderr]),
     );
+    if (args.limits) applyLimits(machine, args.limits, overlay ? 1 : 0);
     if (opened) await machine.restore(opened.source);
     if (template) await startTemplate(machine, template);
     const watching = args.stats ? watchGuest(machine) : undefined;

@@ -346,7 +346,8 @@ export class Machine {
     const idle = Math.min(this.#loop.idleMs, ranMs);
     const sinceReset = this.#instructionsSince();
     const instructions = this.#instructionsBefore + sinceReset;
-    const busySeconds = (ranMs - idle - this.#governor.stealMs) / 1000;
+    const steal = Math.min(this.#governor.stealMs, ranMs - idle);
+    const busySeconds = (ranMs - idle - steal) / 1000;
     const board = boardStats(this.#board, this.#config.memory, this.#agent.stats);
     return {
       wall_s: ranMs / 1000,
@@ -354,7 +355,8 @@ export class Machine {
       instructions,
       mips: busySeconds > 0 ? instructions / busySeconds / 1e6 : 0,
       idle_s: idle / 1000,
-      steal_s: Math.min(this.#governor.stealMs, ranMs - idle) / 1000,
+      steal_s: steal / 1000,
+      used_s: busySeconds,
       ram_bytes: this.state.kind === 'destroyed' ? 0 : this.#board.ramUsed(ram === 'whole'),
       console_bytes: this.#consoleBytes,
       interpreted_instructions: Math.max(0, sinceReset - board.translated_instructions),

@@ -36,6 +36,8 @@ export interface MachineStats {
   readonly idle_s: number;
   /** Seconds in which it would have run, and was not given the host's processor. */
   readonly steal_s: number;
+  /** Seconds in which it ran: with idle_s and steal_s all of wall_s. */
+  readonly used_s: number;
   /** Bytes of RAM that hold something, and all there is. */
   readonly ram_bytes: number;
   readonly memory_bytes: number;

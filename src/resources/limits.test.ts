@@ -21,7 +21,7 @@ describe('limits', () => {
       'The cap of a processor, in percent, is a whole number from 1 to 100.',
     ],
     [{ cpu: { weight: 1001 } }, 'The weight of a VM is a whole number from 1 to 1000.'],
-    [{ cpu: { harts: 2 } }, 'The number of harts is a whole number from 1 to 1.'],
+    [{ cpu: { harts: 2 } }, 'A VM has one hart for now: several are not possible yet.'],
     [{ disk: { burst: 0 } }, 'A burst is at least 0.05 s long.'],
     [
       { memory: { minimum: 128 * MIB, maximum: 96 * MIB } },

@@ -18,7 +18,11 @@ export const DISK_BANDWIDTH = { minimum: 4096, maximum: 64 * 1024 * MIB } as con
 /** Seconds of its rate that a disk which was idle may do at once. */
 export const DISK_BURST = { minimum: 0.05, maximum: 60, default: 1 } as const;
 /** Harts of a VM: the machine has one for now. */
-export const HARTS = { minimum: 1, maximum: 1 } as const;
+export const HARTS = {
+  minimum: 1,
+  maximum: 1,
+  sentence: 'A VM has one hart for now: several are not possible yet.',
+} as const;
 
 const whole = (what: string, { minimum, maximum }: { minimum: number; maximum: number }) => {
   const text = `${what} is a whole number from ${minimum} to ${maximum}.`;
@@ -52,7 +56,14 @@ export const LimitsSchema = v.pipe(
       v.strictObject({
         cap: v.optional(whole('The cap of a processor, in percent,', CPU_CAP)),
         weight: v.optional(whole('The weight of a VM', CPU_WEIGHT)),
-        harts: v.optional(whole('The number of harts', HARTS)),
+        harts: v.optional(
+          v.pipe(
+            v.number(HARTS.sentence),
+            v.integer(HARTS.sentence),
+            v.minValue(HARTS.minimum, HARTS.sentence),
+            v.maxValue(HARTS.maximum, HARTS.sentence),
+          ),
+        ),
       }),
     ),
     memory: v.optional(
