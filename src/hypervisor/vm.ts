@@ -208,9 +208,11 @@ export class Vm {
       const shares = [{ tag: SHARED_TAG, port: this.share(current) }];
       await connection.restore({ ...from, disks, shares });
       this.update({ startedAt: performance.now(), recovery: undefined });
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (current()) this.end('crashed', `It could not be restored: ${reason}`);
+    } catch {
+      // A machine that is made for it may take what this one did not; what else is wrong shows there.
+      if (!current()) return;
+      await this.powerOff();
+      await this.start(origin);
     } finally {
       if (current()) this.update({ busy: false });
     }

@@ -2,6 +2,8 @@
  * The worker's entry: one real machine, served over the ports that the page hands in. This file and
  * all it imports become one script, for a worker in a frame of opaque origin can import nothing.
  */
+
+import { AGENT_PORT } from '../machine/agent.ts';
 import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { GUEST_PORTS, portsNamed } from '../machine/guest-ports.ts';
 import { Machine } from '../machine/machine.ts';
@@ -25,8 +27,13 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
   const boot = kernel
     ? await linuxBoot(kernel, initrd, append)
     : () => (reset ? reset.images(append) : Promise.reject(new Error('No kernel came.')));
+  // A machine that goes on from a snapshot has what that one had, wherever it was made.
+  const setup = origin && setupOf(origin.image.state);
+  const ports = setup?.ports ?? GUEST_PORTS;
   const disks = (config.disks ?? []).map((disk) => new PortDisk(disk));
-  const shares = (config.shares ?? []).map(({ tag, port }) => new PortShare(tag, port));
+  const shares = (config.shares ?? [])
+    .filter(({ tag }) => setup?.shares.includes(tag) ?? true)
+    .map(({ tag, port }) => new PortShare(tag, port));
   const machine = Machine.create(
     {
       memory: config.memory,
@@ -34,7 +41,8 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
       boot,
       disks: [...disks, ...(config.disk === undefined ? [] : [new MemoryBackend(config.disk)])],
       shares,
-      ports: portsNamed(origin ? setupOf(origin.image.state).ports : GUEST_PORTS),
+      ports: portsNamed(ports),
+      agent: ports.includes(AGENT_PORT),
       console: { columns: config.columns, rows: config.rows },
       core,
       shared: config.shared,

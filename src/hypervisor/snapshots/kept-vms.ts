@@ -14,6 +14,8 @@ import { isLive, isPending, type Vm } from '../vm.ts';
 import { type KeptVm, KeptVmSchema, KeptVmsSchema } from './types.ts';
 
 const DOCUMENT = 'vms';
+/** A list that could not be written is tried again after this time, in milliseconds. */
+const RETRY_MS = 5000;
 const CUT_OFF = 'It was cut off when its page ended.';
 
 interface Needs {
@@ -113,7 +115,10 @@ export class KeptVms {
     };
     this.#writing = this.#writing.catch(() => {}).then(write);
     this.#writing.catch(() => {
-      this.#written = '';
+      // Whatever is published next tries again, but not at once.
+      setTimeout(() => {
+        this.#written = '';
+      }, RETRY_MS);
     });
     return this.#writing;
   }

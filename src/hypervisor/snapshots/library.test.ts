@@ -178,6 +178,18 @@ describe('snapshots of a VM', () => {
     expect(records(one.fleet).map(({ name }) => name)).toEqual(['first']);
   });
 
+  test('one that the machine does not take is taken by another that is made for it', async () => {
+    const one = page();
+    const { vm, worker } = await started(one, 1 << 20);
+    worker.ram[0] = 7;
+    const { id } = await vm.takeSnapshot({ name: 'first' });
+    worker.refuses = true;
+    await vm.restore(id);
+    expect(worker.closed).toBe(true);
+    expect(one.made.at(-1)!.ram[0]).toBe(7);
+    await eventually(() => expect(vm.view.status).toBe('running'));
+  });
+
   test('a VM with another memory starts anew from it; one with other disks is refused', async () => {
     const one = page();
     const { vm } = await started(one);

@@ -29,6 +29,8 @@ export class FakeWorker {
   /** Milliseconds that a capture waits in its middle. */
   slowness = 0;
   closed = false;
+  /** Its machine is not one that takes snapshots in. */
+  refuses = false;
   #shares: readonly { port: MessagePort }[] = [];
   #events: ConnectionEvents | undefined;
   #lose: (error: Error) => void = () => {};
@@ -81,6 +83,7 @@ export class FakeWorker {
   }
 
   async restore(config: RestoreConfig): Promise<void> {
+    if (this.refuses) throw new Error('The snapshot is of a machine with other ports.');
     this.#take(config.disks, config.shares);
     await this.#load(config);
     this.#state({ kind: 'running' });
