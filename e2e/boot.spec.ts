@@ -31,9 +31,8 @@ test('a template starts from its snapshot, as a guest of its own, and a reset bo
   await typeLine(page, 'echo "at $(hostname) $(cut -d . -f 1 /proc/uptime | wc -l)"; date +%Y');
   await expectOutput(page, new RegExp(`^at starter 1\\n${new Date().getFullYear()}$`, 'm'));
   await expect(page.locator('.terminal-host')).not.toContainText('Linux version');
-  await page.getByRole('button', { name: 'Reset' }).click();
-  const sure = page.getByRole('dialog').getByRole('button', { name: 'Reset' });
-  if (await sure.isVisible()) await sure.click();
+  await page.getByRole('button', { name: 'Reset', exact: true }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Reset' }).click();
   await expectOutput(page, /Linux version 6\./);
   await expectShell(page);
   await typeLine(page, 'echo again-$(hostname)');

@@ -2,5 +2,6 @@ export TERM="${TERM:-xterm-256color}" EDITOR="${EDITOR:-vim}" PAGER=less LANG="$
 case $- in
   *i*)
     alias ls='ls --color=auto' ll='ls -l' grep='grep --color=auto'
+    [ -z "$BASH_VERSION" ] || [ "$(tty)" != /dev/hvc0 ] || . /usr/lib/tabvisor/first-prompt
     ;;
 esac
