@@ -36,8 +36,6 @@ export default defineConfig({
   },
   webServer: {
     command: `node tools/start.mjs --port ${port} --strict-port`,
-    // Tests make what they need.
-    env: { TABVISOR_DEBIAN: 'no' },
     url: `http://localhost:${port}/`,
     reuseExistingServer: !process.env.CI,
     timeout: 600_000,
