@@ -12,6 +12,7 @@ import {
   selectedId,
   showList,
 } from './navigation.ts';
+import { download } from './parts/download.ts';
 import type { IconName } from './parts/icon.tsx';
 import { fleet, terminals } from './services.ts';
 import { getUi, setScreenReader, setTheme, setUi } from './store.ts';
@@ -22,7 +23,7 @@ export interface Command {
   title: string;
   icon: IconName;
   /** `page` commands need no VM; the others act on one. `view` ones show it from another side. */
-  group: 'page' | 'machine' | 'console' | 'view';
+  group: 'page' | 'machine' | 'storage' | 'console' | 'view';
   /** As shown; `keys` is what is matched. */
   shortcut?: string;
   keys?: (event: KeyboardEvent) => boolean;
@@ -40,7 +41,8 @@ const controlShift = (key: string) => (event: KeyboardEvent) =>
 
 /** Asks first when the VM holds something that would be lost. */
 function confirmed(vm: VmView, action: 'reset' | 'powerOff' | 'delete'): void {
-  if (isLive(vm.status) || (action === 'delete' && isPending(vm.status))) {
+  const loses = isPending(vm.status) || vm.keptId !== undefined;
+  if (isLive(vm.status) || (action === 'delete' && loses)) {
     setUi({ dialog: { kind: 'confirm', action, vm: vm.id } });
   } else perform(vm.id, action);
 }
@@ -57,6 +59,9 @@ export function perform(id: string, action: 'reset' | 'powerOff' | 'delete'): vo
 function consoleShown(vm: VmView): boolean {
   return place().vm === vm.id && !VM_VIEWS.some(({ path }) => path === place().view);
 }
+
+/** A script of its own, fetched when it is first needed. */
+const storageActions = () => import('./storage/actions.ts');
 
 const always = () => true;
 const anyVm = (vm: VmView | undefined) => vm !== undefined;
@@ -208,6 +213,52 @@ export const COMMANDS: readonly Command[] = [
     run: (vm) => vm && confirmed(vm, 'reset'),
   },
   {
+    id: 'snapshot',
+    title: 'Take a snapshot…',
+    icon: 'camera',
+    group: 'storage',
+    shortcut: 'T',
+    keys: plain('t'),
+    available: (vm) => vm !== undefined && isLive(vm.status) && !vm.saving,
+    run: (vm) => vm && setUi({ dialog: { kind: 'snapshot', vm: vm.id } }),
+  },
+  {
+    id: 'clone',
+    title: 'Clone as it is now…',
+    icon: 'branch',
+    group: 'storage',
+    shortcut: 'C',
+    keys: plain('c'),
+    available: (vm) => vm !== undefined && isLive(vm.status) && !vm.saving,
+    run: (vm) => vm && setUi({ dialog: { kind: 'clone', from: vm.id } }),
+  },
+  {
+    id: 'export',
+    title: 'Export as a .tabvm file…',
+    icon: 'download',
+    group: 'storage',
+    available: (vm) => vm !== undefined && isLive(vm.status) && !vm.saving,
+    run: (vm) => vm && void storageActions().then(({ exportVm }) => exportVm(vm.id, vm.name)),
+  },
+  {
+    id: 'backups',
+    title: 'Backups…',
+    icon: 'clock',
+    group: 'storage',
+    available: anyVm,
+    run: (vm) => vm && setUi({ dialog: { kind: 'backups', vm: vm.id } }),
+  },
+  {
+    id: 'import',
+    title: 'Import a .tabvm file…',
+    icon: 'upload',
+    group: 'page',
+    shortcut: 'I',
+    keys: plain('i'),
+    available: always,
+    run: () => void storageActions().then(({ chooseImport }) => chooseImport()),
+  },
+  {
     id: 'power-off',
     title: 'Power off',
     icon: 'power',
@@ -336,10 +387,7 @@ function swapFocus(id: string): void {
 /** Colours are escape sequences: `cat` of the file in any terminal shows them. */
 async function saveConsole(vm: VmView, how: 'plain' | 'colours'): Promise<void> {
   const terminal = await terminals.get(vm.id);
-  const link = document.createElement('a');
   const text = how === 'plain' ? terminal.text() : terminal.serialize();
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
-  link.download = `${vm.name}.${how === 'plain' ? 'log' : 'ans'}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  const name = `${vm.name}.${how === 'plain' ? 'log' : 'ans'}`;
+  download(name, new Blob([text], { type: 'text/plain' }));
 }

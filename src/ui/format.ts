@@ -33,7 +33,17 @@ export function formatShare(share: number): string {
   return percent > 0 && percent < 1 ? '<1%' : `${Math.round(percent)}%`;
 }
 
-/** Sizes of downloads: decimal, one digit. */
+/** Sizes of downloads and of what is stored: decimal. */
 export function formatBytes(bytes: number): string {
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(bytes >= 1e10 ? 1 : 2)} GB`;
   return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.round(bytes / 1000)} kB`;
+}
+
+/** Today by the time, earlier with the date. */
+export function formatWhen(time: number, now = Date.now()): string {
+  const date = new Date(time);
+  const today = date.toDateString() === new Date(now).toDateString();
+  return today
+    ? date.toLocaleTimeString(undefined, { timeStyle: 'medium' })
+    : date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 }

@@ -7,7 +7,18 @@ import type { Template } from '../machine/manifest.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 
+/** Dialogs of snapshots and backups: a script of their own. */
+export type StorageDialog =
+  | { kind: 'snapshot'; vm: string }
+  | { kind: 'restore'; vm: string; snapshot: string }
+  /** `from`: id of a snapshot, or of a VM that runs. */
+  | { kind: 'clone'; from: string }
+  | { kind: 'editSnapshot'; snapshot: string }
+  | { kind: 'removeSnapshot'; snapshot: string }
+  | { kind: 'backups'; vm: string };
+
 export type Dialog =
+  | StorageDialog
   | { kind: 'new'; template?: string }
   | { kind: 'confirm'; action: 'reset' | 'powerOff' | 'delete'; vm: string }
   | { kind: 'palette' }

@@ -3,7 +3,7 @@
  * address (`#/vm/ID/snapshots`, `#/storage`) are made from these lists. Each view is a script of its
  * own, fetched when it is first shown.
  */
-import type { ComponentType, LazyExoticComponent } from 'react';
+import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
 import type { IconName } from './parts/icon.tsx';
 
 interface View<Props> {
@@ -19,6 +19,13 @@ export interface VmViewProps {
   readonly id: string;
 }
 
-export const VM_VIEWS: readonly View<VmViewProps>[] = [];
+export const VM_VIEWS: readonly View<VmViewProps>[] = [
+  {
+    path: 'snapshots',
+    title: 'Snapshots',
+    icon: 'branch',
+    Component: lazy(() => import('./storage/snapshots-view.tsx')),
+  },
+];
 
 export const PAGE_VIEWS: readonly View<object>[] = [];

@@ -164,7 +164,7 @@ function Console({ vm }: { vm: VmView }) {
 }
 
 const ACTIONS = ['start', 'resume', 'pause', 'reset', 'power-off'].map(commandById);
-const MENU_GROUPS = ['machine', 'console'] as const;
+const MENU_GROUPS = ['machine', 'storage', 'console'] as const;
 
 function ConsoleHead({ vm }: { vm: VmView }) {
   return (

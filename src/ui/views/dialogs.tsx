@@ -1,5 +1,5 @@
 /** The page's smaller dialogs: confirmation, palette, shortcuts, text for a console. */
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { Autocomplete, useFilter } from 'react-aria-components/Autocomplete';
 import { Button } from 'react-aria-components/Button';
 import { Dialog } from 'react-aria-components/Dialog';
@@ -11,7 +11,7 @@ import { Modal, ModalOverlay } from 'react-aria-components/Modal';
 import { SearchField } from 'react-aria-components/SearchField';
 import { TextArea } from 'react-aria-components/TextArea';
 import { TextField } from 'react-aria-components/TextField';
-import type { VmView } from '../../hypervisor/vm.ts';
+import { isLive, isPending, type VmView } from '../../hypervisor/vm.ts';
 import { COMMANDS, perform } from '../commands.ts';
 import { openConsole, useSelectedId } from '../navigation.ts';
 import { CommandItem } from '../parts/command-item.tsx';
@@ -20,9 +20,20 @@ import { useVm, useVms } from '../parts/hooks.ts';
 import { Icon } from '../parts/icon.tsx';
 import { fleet, terminals } from '../services.ts';
 import { closeDialog, useUi } from '../store.ts';
-import { NewVmDialog } from './new-vm-dialog.tsx';
+
+/** Fetched when they are first shown. */
+const NewVmDialog = lazy(() => import('./new-vm-dialog.tsx'));
+const StorageDialogs = lazy(() => import('../storage/dialogs.tsx'));
 
 export function Dialogs() {
+  return (
+    <Suspense>
+      <ShownDialog />
+    </Suspense>
+  );
+}
+
+function ShownDialog() {
   const dialog = useUi((state) => state.dialog);
   const catalogue = useUi((state) => state.catalogue);
   const vm = useVm(dialog !== undefined && 'vm' in dialog ? dialog.vm : undefined);
@@ -40,6 +51,8 @@ export function Dialogs() {
       return vm === undefined ? null : <Confirm vm={vm} action={dialog.action} />;
     case 'send':
       return vm === undefined ? null : <SendText vm={vm} />;
+    default:
+      return <StorageDialogs dialog={dialog} />;
   }
 }
 
@@ -57,9 +70,19 @@ const CONFIRMATIONS = {
   delete: {
     title: 'Delete',
     verb: 'Delete',
-    text: 'It is running. Everything in its memory and its console is lost.',
+    text: '',
   },
 } as const;
+
+function deleteText(vm: VmView): string {
+  const running =
+    isLive(vm.status) || isPending(vm.status)
+      ? 'It is running. Everything in its memory and its console is lost.'
+      : 'It is off.';
+  return vm.keptId === undefined
+    ? running
+    : `${running} Its disks and its snapshots are deleted, too, but those that other machines need.`;
+}
 
 function Confirm({ vm, action }: { vm: VmView; action: keyof typeof CONFIRMATIONS }) {
   const { title, verb, text } = CONFIRMATIONS[action];
@@ -70,7 +93,7 @@ function Confirm({ vm, action }: { vm: VmView; action: keyof typeof CONFIRMATION
           <Heading slot="title">
             {title} {vm.name}?
           </Heading>
-          <p>{text}</p>
+          <p>{action === 'delete' ? deleteText(vm) : text}</p>
           <footer className="dialog-actions">
             <Button className="button" onPress={closeDialog}>
               Cancel
@@ -145,7 +168,8 @@ function Palette() {
                     key={command.id}
                     command={command}
                     of={
-                      (command.group === 'machine' || command.group === 'view') &&
+                      command.group !== 'page' &&
+                      command.group !== 'console' &&
                       vm !== undefined && <span className="muted"> {vm.name}</span>
                     }
                   />
@@ -168,6 +192,7 @@ function Shortcuts() {
   const groups = [
     { name: 'Page', group: 'page' },
     { name: 'Machine (the focused row or the shown console)', group: 'machine' },
+    { name: 'Snapshots of a machine', group: 'storage' },
     { name: 'Console', group: 'console' },
   ] as const;
   return (

@@ -62,7 +62,7 @@ function countSentence(vms: readonly VmSummary[]): string {
 /** States whose detail takes the room of the figures, which are not there. */
 const SAYS_MORE: ReadonlySet<VmStatus> = new Set(['downloading', 'crashed', 'failed']);
 
-const MENU_GROUPS = ['machine'] as const;
+const MENU_GROUPS = ['machine', 'storage'] as const;
 
 /** A row follows its VM by itself: the list is not rendered again for every figure. */
 function MachineRow({ id }: { id: string }) {

@@ -32,7 +32,10 @@ import { closeDialog } from '../store.ts';
 /** Stops of the slider: what machines are sold with; any other size can be typed. */
 const STOPS = [96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048].map((size) => size * MIB);
 
-export function NewVmDialog(props: { templates: readonly Template[]; preset: string | undefined }) {
+export default function NewVmDialog(props: {
+  templates: readonly Template[];
+  preset: string | undefined;
+}) {
   return (
     <ModalOverlay isOpen isDismissable onOpenChange={closeDialog} className="overlay">
       <Modal className="modal">
