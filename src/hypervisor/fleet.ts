@@ -46,8 +46,11 @@ export interface NewVms {
   /** Bytes of a blank disk for each. */
   disk?: number | undefined;
   count: number;
-  /** Disks of storage for each: those of kind `persistent` outlive VM and page. */
-  disks?: readonly Omit<DiskRequest, 'id'>[] | undefined;
+  /**
+   * Disks of storage for each: those of kind `persistent` outlive VM and page. One with an id is there
+   * already, and can be one VM's only.
+   */
+  disks?: readonly (Omit<DiskRequest, 'id'> & { readonly id?: string })[] | undefined;
   /** What each may take of the host. */
   limits?: Limits | undefined;
   /** False: they are made and stay off. */
@@ -121,7 +124,7 @@ export class Fleet {
         name,
         memory: request.memory,
         disk: request.disk,
-        disks: request.disks?.map((disk) => ({ ...disk, id: newId() })),
+        disks: request.disks?.map((disk) => ({ id: newId(), ...disk })),
         root: request.template.disk ? (request.root ?? 'scratch') : undefined,
         cold: request.cold,
         limits: request.limits,
@@ -291,6 +294,11 @@ export class Fleet {
       .map(({ specification, view }) => ({
         ...specification,
         template: specification.template.name,
+        // A disk that ends with the power-off is as good in memory.
+        disk:
+          specification.disk ??
+          specification.disks?.find(({ kind, image }) => kind === 'scratch' && image === undefined)
+            ?.size,
         off: view.status === 'off',
       }));
     return describeVms(search, vms);

@@ -156,6 +156,11 @@ export class ImageStore {
     cache?.put(url.href, copy).catch(() => {});
     return description;
   }
+
+  /** Removes all that was kept for the next time. */
+  async forget(): Promise<void> {
+    await caches.delete(CACHE_NAME);
+  }
 }
 
 function nameOf(url: URL): string {

@@ -11,7 +11,7 @@ export type Theme = 'system' | 'light' | 'dark';
 export type StorageDialog =
   | { kind: 'snapshot'; vm: string }
   | { kind: 'restore'; vm: string; snapshot: string }
-  /** `from`: id of a snapshot, or of a VM that runs. */
+  /** `from`: id of a snapshot, or of a VM that runs; empty: it is asked for. */
   | { kind: 'clone'; from: string }
   | { kind: 'editSnapshot'; snapshot: string }
   | { kind: 'removeSnapshot'; snapshot: string }
@@ -19,7 +19,8 @@ export type StorageDialog =
 
 export type Dialog =
   | StorageDialog
-  | { kind: 'new'; template?: string }
+  /** `disk`: one of storage that the VM gets. */
+  | { kind: 'new'; template?: string; disk?: string }
   | { kind: 'confirm'; action: 'reset' | 'powerOff' | 'delete'; vm: string }
   | { kind: 'palette' }
   | { kind: 'shortcuts' }

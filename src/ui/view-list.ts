@@ -26,6 +26,25 @@ export const VM_VIEWS: readonly View<VmViewProps>[] = [
     icon: 'branch',
     Component: lazy(() => import('./storage/snapshots-view.tsx')),
   },
+  {
+    path: 'disks',
+    title: 'Disks',
+    icon: 'disk',
+    Component: lazy(() => import('./storage/disks-view.tsx')),
+  },
+  {
+    path: 'files',
+    title: 'Files',
+    icon: 'folder',
+    Component: lazy(() => import('./storage/files-view.tsx')),
+  },
 ];
 
-export const PAGE_VIEWS: readonly View<object>[] = [];
+export const PAGE_VIEWS: readonly View<object>[] = [
+  {
+    path: 'storage',
+    title: 'Storage',
+    icon: 'disk',
+    Component: lazy(() => import('./storage/storage-page.tsx')),
+  },
+];

@@ -16,7 +16,7 @@ import { TextField } from 'react-aria-components/TextField';
 import { useStore } from 'zustand';
 import { isLive, type VmView } from '../../hypervisor/vm.ts';
 import type { SnapshotRecord } from '../../storage/snapshots/record.ts';
-import { formatBytes } from '../format.ts';
+import { formatBytes, formatWhen } from '../format.ts';
 import { useVm } from '../parts/hooks.ts';
 import { Icon } from '../parts/icon.tsx';
 import { fleet } from '../services.ts';
@@ -45,7 +45,7 @@ export default function StorageDialogs({ dialog }: { dialog: StorageDialog }) {
     case 'restore':
       return vm && record && <Restore vm={vm} record={record} />;
     case 'clone':
-      return (vm ?? record) && <Clone vm={vm} record={record} />;
+      return <Clone vm={vm} preset={record} list={list} />;
     case 'editSnapshot':
       return record && <EditSnapshot record={record} />;
     case 'removeSnapshot':
@@ -88,6 +88,7 @@ function FormDialog(props: {
               </Button>
               <Button
                 type="submit"
+                autoFocus={props.alert ?? false}
                 className={`button ${props.destructive ? 'destructive' : 'primary'}`}
                 isDisabled={props.isDisabled ?? false}
               >
@@ -191,10 +192,18 @@ function Restore({ vm, record }: { vm: VmView; record: SnapshotRecord }) {
   );
 }
 
-function Clone({ vm, record }: { vm: VmView | undefined; record: SnapshotRecord | undefined }) {
+function Clone(props: {
+  vm: VmView | undefined;
+  preset: SnapshotRecord | undefined;
+  list: readonly SnapshotRecord[];
+}) {
+  const { vm, list } = props;
+  const [chosen, setChosen] = useState(props.preset?.id ?? list.at(-1)?.id);
+  const record = vm === undefined ? list.find(({ id }) => id === chosen) : undefined;
   const owner = fleet.all.find(({ view }) => view.keptId === record?.vm)?.view.name;
   const of = vm?.name ?? owner ?? record?.name ?? '';
-  const [name, setName] = useState(`${of.slice(0, 40)}-clone`);
+  const [ownName, setName] = useState<string>();
+  const name = ownName ?? `${of.slice(0, 40)}-clone`;
   const [count, setCount] = useState(1);
   const [start, setStart] = useState(true);
   const title = record === undefined ? `Clone ${of}` : `Clone from “${record.name}”`;
@@ -203,9 +212,25 @@ function Clone({ vm, record }: { vm: VmView | undefined; record: SnapshotRecord 
     <FormDialog
       title={title}
       verb={count > 1 ? `Make ${count} clones` : 'Make the clone'}
-      isDisabled={name.trim() === ''}
+      isDisabled={name.trim() === '' || (vm === undefined && record === undefined)}
       onSubmit={() => void cloneVms(vm?.id ?? record?.id ?? '', title, names, start)}
     >
+      {vm === undefined && props.preset === undefined && (
+        <label className="field">
+          <span>Snapshot</span>
+          <select
+            className="input"
+            value={chosen}
+            onChange={(event) => setChosen(event.currentTarget.value)}
+          >
+            {list.toReversed().map(({ id, name, time }) => (
+              <option key={id} value={id}>
+                {name}, {formatWhen(time)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <TextField className="field" value={name} onChange={setName} maxLength={50} autoFocus>
         <Label>{count > 1 ? 'Names begin with' : 'Name'}</Label>
         <Input className="input" autoComplete="off" spellCheck={false} />

@@ -57,18 +57,20 @@ export function SnapshotDetails(props: {
         <Button className="button" onPress={() => open('clone')}>
           <Icon name="branch" /> Clone from here…
         </Button>
-        <IconButton icon="edit" label="Name and note…" onPress={() => open('editSnapshot')} />
-        <IconButton
-          icon="download"
-          label="Export as a .tabvm file"
-          onPress={() => void exportVm(record.id, `${vm.name}-${record.name}`)}
-        />
-        <IconButton
-          icon="shield"
-          label="Check that it is undamaged"
-          onPress={() => void verifySnapshot(record)}
-        />
-        <IconButton icon="trash" label="Delete…" danger onPress={() => open('removeSnapshot')} />
+        <span className="icon-group">
+          <IconButton icon="edit" label="Name and note…" onPress={() => open('editSnapshot')} />
+          <IconButton
+            icon="download"
+            label="Export as a .tabvm file"
+            onPress={() => void exportVm(record.id, `${vm.name}-${record.name}`)}
+          />
+          <IconButton
+            icon="shield"
+            label="Check that it is undamaged"
+            onPress={() => void verifySnapshot(record)}
+          />
+          <IconButton icon="trash" label="Delete…" danger onPress={() => open('removeSnapshot')} />
+        </span>
       </div>
       {record.note !== '' && <p className="note">{record.note}</p>}
       <dl className="facts-list">

@@ -41,7 +41,7 @@ function ShownDialog() {
   switch (dialog.kind) {
     case 'new':
       return catalogue.kind === 'ready' ? (
-        <NewVmDialog templates={catalogue.templates} preset={dialog.template} />
+        <NewVmDialog templates={catalogue.templates} preset={dialog.template} disk={dialog.disk} />
       ) : null;
     case 'palette':
       return <Palette />;

@@ -1,6 +1,7 @@
-/** Makes VMs: template, name, memory by slider or typed, a scratch disk, and how many. */
+/** Makes VMs: template, name, memory by slider or typed, disks, where they start, and how many. */
 import { useEffect, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
+import { Checkbox } from 'react-aria-components/Checkbox';
 import { Dialog } from 'react-aria-components/Dialog';
 import { FieldError } from 'react-aria-components/FieldError';
 import { Form } from 'react-aria-components/Form';
@@ -14,7 +15,8 @@ import { Radio, RadioGroup } from 'react-aria-components/RadioGroup';
 import { Slider, SliderThumb, SliderTrack } from 'react-aria-components/Slider';
 import { Text } from 'react-aria-components/Text';
 import { TextField } from 'react-aria-components/TextField';
-import { BOOT_COUNT_MAXIMUM, DISK_MAXIMUM, NAME_LIMIT } from '../../hypervisor/boot-request.ts';
+import { useStore } from 'zustand';
+import { BOOT_COUNT_MAXIMUM, NAME_LIMIT } from '../../hypervisor/boot-request.ts';
 import {
   formatMemorySize,
   MEMORY_MAXIMUM,
@@ -23,19 +25,26 @@ import {
 } from '../../hypervisor/memory-size.ts';
 import type { Manifest, Template } from '../../machine/manifest.ts';
 import { createVms } from '../boot.ts';
+import { type DiskChoice, diskProblem, diskRequest } from '../disk-choice.ts';
 import { formatBytes } from '../format.ts';
 import { TOUCH } from '../parts/hooks.ts';
 import { Icon } from '../parts/icon.tsx';
 import { fleet } from '../services.ts';
-import { closeDialog } from '../store.ts';
+import { useRoom } from '../storage/hooks.ts';
+import { closeDialog, setUi } from '../store.ts';
+import { DiskField } from './disk-field.tsx';
 
 /** Stops of the slider: what machines are sold with; any other size can be typed. */
 const STOPS = [96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048].map((size) => size * MIB);
 
-export default function NewVmDialog(props: {
+interface NewVmProps {
   templates: readonly Template[];
   preset: string | undefined;
-}) {
+  /** Id of a disk in storage that the VM gets. */
+  disk: string | undefined;
+}
+
+export default function NewVmDialog(props: NewVmProps) {
   return (
     <ModalOverlay isOpen isDismissable onOpenChange={closeDialog} className="overlay">
       <Modal className="modal">
@@ -48,12 +57,21 @@ export default function NewVmDialog(props: {
   );
 }
 
-function NewVmForm(props: { templates: readonly Template[]; preset: string | undefined }) {
+function NewVmForm(props: NewVmProps) {
   const { templates } = props;
   const [templateName, setTemplate] = useState(props.preset ?? templates[0]?.name ?? '');
   const [name, setName] = useState('');
   const [memoryText, setMemoryText] = useState<string>();
-  const [diskText, setDiskText] = useState('');
+  const [disk, setDisk] = useState<DiskChoice>({
+    kind: props.disk === undefined ? 'none' : 'existing',
+    sizeText: '1 GB',
+  });
+  const [root, setRoot] = useState<'scratch' | 'persistent'>('scratch');
+  const [cold, setCold] = useState(false);
+  const { room } = useRoom();
+  const storage = useStore(fleet.snapshots, (state) => state.storage);
+  const snapshots = useStore(fleet.snapshots, (state) => state.list.length);
+  const unavailable = storage.kind === 'unavailable' ? storage.message : undefined;
   const [count, setCount] = useState(1);
   const template = templates.find((candidate) => candidate.name === templateName);
   const manifest = useManifest(template);
@@ -63,8 +81,7 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
   const text = memoryText ?? formatMemorySize(fallback);
   const memory = parseMemorySize(text);
   const problem = memoryProblem(memory, minimum);
-  const disk = diskText.trim() === '' ? undefined : parseMemorySize(diskText);
-  const diskTrouble = diskProblem(diskText, disk);
+  const diskTrouble = diskProblem(disk);
   const stops = STOPS.filter((stop) => stop >= minimum);
   const nearest = stops.reduce(
     (best, stop, index) =>
@@ -87,8 +104,10 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
           template,
           name: name.trim() === '' ? undefined : name,
           memory: memoryText === undefined && manifest === undefined ? undefined : memory,
-          disk,
-          count,
+          ...diskRequest(disk, props.disk, unavailable !== undefined),
+          ...(template.disk === true ? { root } : {}),
+          ...(cold ? { cold } : {}),
+          count: disk.kind === 'existing' ? 1 : count,
         });
       }}
     >
@@ -106,6 +125,14 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
           <Text slot="description" className="hint">
             {formatBytes(downloadSize(manifest))} to download, kept for the next time.
           </Text>
+        )}
+        {snapshots > 0 && (
+          <Button
+            className="link-text"
+            onPress={() => setUi({ dialog: { kind: 'clone', from: '' } })}
+          >
+            Start from one of your snapshots instead…
+          </Button>
         )}
       </RadioGroup>
 
@@ -167,25 +194,53 @@ function NewVmForm(props: { templates: readonly Template[]; preset: string | und
         </span>
       </div>
 
-      <TextField
-        className="field"
-        value={diskText}
-        onChange={setDiskText}
-        isInvalid={diskTrouble !== undefined}
-      >
-        <Label>Scratch disk</Label>
-        <Input
-          className="input"
-          placeholder="None"
-          inputMode="text"
-          autoComplete="off"
-          spellCheck={false}
-        />
-        <FieldError className="field-error">{diskTrouble}</FieldError>
-        <Text slot="description" className="hint">
-          A blank disk such as 64 MB, in this browser’s memory: gone when the VM is off.
-        </Text>
-      </TextField>
+      {template?.disk === true && (
+        <RadioGroup
+          className="field"
+          value={root}
+          onChange={(kind) => setRoot(kind === 'persistent' ? 'persistent' : 'scratch')}
+        >
+          <Label>Root disk</Label>
+          <div className="choice-row">
+            <Radio value="scratch" className="template-choice">
+              <span className="template-title">Scratch</span>
+              <span className="muted">Fresh at each start.</span>
+            </Radio>
+            <Radio
+              value="persistent"
+              className="template-choice"
+              isDisabled={unavailable !== undefined}
+            >
+              <span className="template-title">Persistent</span>
+              <span className="muted">Keeps what you install.</span>
+            </Radio>
+          </div>
+        </RadioGroup>
+      )}
+
+      <DiskField
+        further={template?.disk === true}
+        choice={disk}
+        onChange={setDisk}
+        existing={props.disk !== undefined}
+        count={count}
+        room={room}
+        unavailable={unavailable}
+      />
+
+      {manifest?.snapshot !== undefined && (
+        <div className="field">
+          <Checkbox className="tick" isSelected={cold} onChange={setCold}>
+            <span className="tick-box" aria-hidden="true">
+              <Icon name="check" size={12} />
+            </span>
+            Boot the kernel (cold)
+          </Checkbox>
+          <span className="hint">
+            {startSentence(manifest, memory, cold, disk.kind !== 'none')}
+          </span>
+        </div>
+      )}
 
       <NumberField
         className="field"
@@ -231,11 +286,19 @@ function memoryProblem(memory: number | undefined, minimum: number): string | un
   return memory > MEMORY_MAXIMUM ? `At most ${formatMemorySize(MEMORY_MAXIMUM)}.` : undefined;
 }
 
-/** Blank text: no disk. */
-function diskProblem(text: string, disk: number | undefined): string | undefined {
-  if (text.trim() === '') return undefined;
-  if (disk === undefined) return 'Write a size such as 64 MB, or nothing for no disk.';
-  return disk > DISK_MAXIMUM ? `At most ${formatMemorySize(DISK_MAXIMUM)}.` : undefined;
+/** Where the VM will start, and why. */
+function startSentence(
+  manifest: Manifest,
+  memory: number | undefined,
+  cold: boolean,
+  furtherDisk: boolean,
+): string {
+  if (cold) return 'The whole boot is shown, from the kernel’s first line on.';
+  if (furtherDisk) return 'With a disk of its own it boots the kernel in any case.';
+  if (manifest.snapshot !== undefined && manifest.snapshot.memory !== memory) {
+    return `It goes on from the template’s prompt only with ${formatMemorySize(manifest.snapshot.memory)}: with another size the kernel boots.`;
+  }
+  return 'It goes on from the template’s prompt, within a moment.';
 }
 
 function downloadSize({ kernel, initrd }: Manifest): number {
