@@ -16,3 +16,12 @@ export class LifecycleError extends UserError {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Characters of what comes from outside that an error quotes. */
+const MAX_EXCERPT = 200;
+
+/** Messages quote what is in the file: on one line, and not all of it. */
+export function excerpt(text: string): string {
+  const line = text.slice(0, MAX_EXCERPT).replace(/[\p{C}\p{Z}]+/gu, ' ');
+  return text.length > MAX_EXCERPT ? `${line}…` : line;
+}

@@ -4,7 +4,7 @@
  * size and SHA-256 where it is loaded. Paths cannot leave the folder of images.
  */
 import * as v from 'valibot';
-import { messageOf, UserError } from './errors.ts';
+import { excerpt, messageOf, UserError } from './errors.ts';
 
 const Name = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'is no template name'));
 /** Relative, without a scheme, an empty part or a part that starts with a dot. */
@@ -78,8 +78,6 @@ export type ImageFile = Manifest['kernel'];
 
 /** More than this is no list of templates or files. */
 const MAX_TEXT = 1 << 20;
-/** Characters of the file that an error quotes. */
-const MAX_EXCERPT = 200;
 
 /** Reads a manifest from its text. `name` is for the sentence of an error. */
 export function parseManifest(text: string, name: string): Manifest {
@@ -108,10 +106,4 @@ function parse<S extends v.GenericSchema>(schema: S, text: string, name: string)
   const where = excerpt(v.getDotPath(issue) ?? 'the whole');
   const what = excerpt(issue.message);
   throw new UserError(`${name} does not fit its schema: ${where}: ${what}. ${advice}`);
-}
-
-/** Messages quote what is in the file: on one line, and not all of it. */
-function excerpt(text: string): string {
-  const line = text.slice(0, MAX_EXCERPT).replace(/[\p{C}\p{Z}]+/gu, ' ');
-  return text.length > MAX_EXCERPT ? `${line}…` : line;
 }

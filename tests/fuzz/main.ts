@@ -7,9 +7,11 @@ import { Finding, type Fuzzer, fuzz } from './fuzzer.ts';
 import { images } from './images.ts';
 import { instructions } from './instructions.ts';
 import { ninep } from './ninep.ts';
+import { snapshots } from './snapshots.ts';
+import { state } from './state.ts';
 import { virtio } from './virtio.ts';
 
-const FUZZERS: readonly Fuzzer[] = [virtio, ninep, images, instructions];
+const FUZZERS: readonly Fuzzer[] = [virtio, ninep, images, instructions, state, snapshots];
 
 const HELP = `npm run fuzz -- [--only NAME] [--seed N] [--count N]
 

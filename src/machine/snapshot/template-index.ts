@@ -5,7 +5,7 @@
  * this schema, and what is in it is in order.
  */
 import * as v from 'valibot';
-import { UserError } from '../errors.ts';
+import { excerpt, UserError } from '../errors.ts';
 
 const PAGE = 4096;
 /** Pages of the largest RAM: 2 GB. */
@@ -58,7 +58,7 @@ export function parseSnapshotIndex(text: string, name: string): SnapshotIndex {
     throw refuse('it is not JSON');
   }
   const result = v.safeParse(IndexSchema, json);
-  if (!result.success) throw refuse(result.issues[0].message.slice(0, 200));
+  if (!result.success) throw refuse(excerpt(result.issues[0].message));
   const index = result.output;
   const seen = new Uint8Array(index.memory / PAGE);
   for (const { pages } of index.pieces) {

@@ -185,3 +185,8 @@ test('checksums see every bit, the order, the length and the seed', () => {
     ),
   );
 });
+
+test('what a manifest says is quoted in a sentence on one line', () => {
+  const text = JSON.stringify({ format: '\u0000\n\ud800'.repeat(200) });
+  expect(() => parseDiskImage(text, 'disk.json')).toThrow(/^[^\p{C}]{1,400}\.$/u);
+});

@@ -5,6 +5,7 @@
  * outside: nothing of one is used before this schema has passed it, and none can name another file.
  */
 import * as v from 'valibot';
+import { excerpt } from '../../machine/errors.ts';
 import { StorageError } from '../files.ts';
 import { sha256Hex } from '../hash.ts';
 
@@ -98,10 +99,10 @@ export function parseDiskImage(text: string, name: string): DiskImage {
   const result = v.safeParse(DiskImageSchema, json);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const where = v.getDotPath(issue)?.slice(0, 60) ?? 'the whole';
+  const where = excerpt(v.getDotPath(issue)?.slice(0, 60) ?? 'the whole');
   throw new StorageError(
     'damaged',
-    `${name} is not the manifest of a disk image: ${where} ${issue.message.slice(0, 200)}.`,
+    `${name} is not the manifest of a disk image: ${where} ${excerpt(issue.message)}.`,
   );
 }
 

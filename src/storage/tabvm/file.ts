@@ -4,6 +4,7 @@
  * file says leads to more memory than its schema allows, or to bytes outside their part.
  */
 import * as v from 'valibot';
+import { excerpt } from '../../machine/errors.ts';
 import type { PageRun, SnapshotSource } from '../../machine/snapshot/snapshot.ts';
 import { StorageError } from '../files.ts';
 import type { BaseImage } from '../image/chunks.ts';
@@ -202,7 +203,9 @@ async function headOf(file: RandomAccess, block: Block | undefined): Promise<Tab
   }
   const head = v.safeParse(TabvmHeadSchema, json);
   if (head.success) return head.output;
-  throw damaged(`its description does not fit (${v.getDotPath(head.issues[0]) ?? 'the whole'})`);
+  throw damaged(
+    `its description does not fit (${excerpt(v.getDotPath(head.issues[0]) ?? 'the whole')})`,
+  );
 }
 
 function isStorageError(error: unknown): error is StorageError {
