@@ -210,6 +210,12 @@ export class Fleet {
     return (await this.library()).clone(request);
   }
 
+  /** Puts a VM that runs into a snapshot and cuts its power; a start goes on from there. */
+  async suspend(id: string, note: string): Promise<void> {
+    const vm = this.vms.get(id);
+    if (vm !== undefined) await (await this.library()).suspend(vm, note);
+  }
+
   async removeSnapshot(id: string): Promise<void> {
     await (await this.library()).removeSnapshot(id);
   }

@@ -12,7 +12,7 @@ import {
   type Speed,
   SpeedSchema,
 } from '../worker/assessment-protocol.ts';
-import { type HostFeature, hostFeatures, sharedMemoryAvailable } from './features.ts';
+import { sharedMemoryAvailable } from './features.ts';
 import type { WorkerAssets } from './worker-assets.ts';
 
 const GIB = 1024 ** 3;
@@ -46,10 +46,6 @@ const AssessmentSchema = v.object({
   problem: v.optional(v.string()),
 });
 export type HostAssessment = v.InferOutput<typeof AssessmentSchema>;
-export type { HostFeature };
-
-/** What the engine has and lacks; found anew each time, for browsers are updated. */
-export { hostFeatures };
 
 /** The last one; undefined before the first, or where nothing can be remembered. */
 export function rememberedAssessment(): HostAssessment | undefined {

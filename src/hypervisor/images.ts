@@ -11,7 +11,8 @@ import {
 } from '../machine/manifest.ts';
 import type { PackedImage } from '../worker/protocol.ts';
 
-const CACHE_NAME = 'tabvisor-images-1';
+/** The cache of downloaded images. */
+export const CACHE_NAME = 'tabvisor-images-1';
 /** Images are kept this long for the next VM of the same template, in milliseconds. */
 const KEEP_MS = 60_000;
 

@@ -313,13 +313,13 @@ export class Vm {
   }
 
   /** Cuts the power: also a VM that does not answer ends. */
-  async powerOff(): Promise<void> {
+  async powerOff(reason = 'Powered off.'): Promise<void> {
     const connection = this.connection;
     if (connection !== undefined) {
       this.update({ busy: true });
       await connection.powerOff().catch(() => {});
     }
-    this.end('off', 'Powered off.');
+    this.end('off', reason);
   }
 
   /** Takes a snapshot of the VM while it runs; from then on it is kept. */

@@ -12,6 +12,8 @@ const IDLE_SHARE = 0.01;
 const OVERHEAD = 24 * MIB;
 /** Of what the browser gives, the page itself and its storage want a part. */
 const USABLE = 0.85;
+/** What a guest that has just been started takes of a processor: it comes up, then it mostly waits. */
+const STARTED_SHARE = 0.25;
 /** Guests at work that share one processor: with more, each is slow. */
 const BUSY_PER_CORE = 2;
 
@@ -93,7 +95,7 @@ export function admit(budget: Budget, loads: readonly Load[], wanted: Wanted): V
     }
   }
   const busyMost = budget.cores * BUSY_PER_CORE;
-  if (totals.busy + wanted.count > busyMost) {
+  if (totals.busy + wanted.count * STARTED_SHARE > busyMost) {
     reasons.push(
       `Processors: there ${budget.cores === 1 ? 'is' : 'are'} ${budget.cores}, ` +
         `${cores(totals.busy)} in use. ${machines(wanted.count)} at work beside that get a share ` +

@@ -1,8 +1,9 @@
 /** The page: list on the left, consoles on the right; on narrow screens one at a time. */
-import { useEffect, useRef, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panels';
 import { missingFeatures, sharedMemoryAvailable, slowFeatures } from '../hypervisor/features.ts';
+import { answerStart } from './admission.ts';
 import { usePlace, useSelectedId } from './navigation.ts';
 import { Notice } from './parts/controls.tsx';
 import { NARROW, useMedia, useVm, useVms } from './parts/hooks.ts';
@@ -32,6 +33,7 @@ export function App() {
       <SharedMemoryNotice />
       <SlowerNotice />
       <StartedAgainNotice />
+      <Capacity />
       {problems.length > 0 ? (
         <BootProblems problems={problems} />
       ) : page !== undefined ? (
@@ -50,6 +52,40 @@ export function App() {
       <Announcer />
     </div>
   );
+}
+
+const CapacityLayer = lazy(() =>
+  // Without it nothing is judged, and everything goes on.
+  import('./capacity/layer.tsx').catch(() => ({ default: Unjudged })),
+);
+/** What watches comes when the first machine is up, or nothing happens: it delays no boot. */
+const CAPACITY_DELAY_MS = 10_000;
+
+function Capacity() {
+  const asked = useUi(({ startRequests }) => startRequests.length > 0);
+  const up = useVms().some(({ status }) => status === 'running');
+  const [shown, setShown] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setShown(true), CAPACITY_DELAY_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  useEffect(() => {
+    if (asked || up) setShown(true);
+  }, [asked, up]);
+  if (!shown) return null;
+  return (
+    <Suspense>
+      <CapacityLayer />
+    </Suspense>
+  );
+}
+
+function Unjudged(): ReactNode {
+  const [request] = useUi((state) => state.startRequests);
+  useEffect(() => {
+    if (request !== undefined) answerStart(request, true);
+  }, [request]);
+  return null;
 }
 
 function Workspace() {

@@ -7,12 +7,18 @@ import type { NewVms } from '../hypervisor/fleet.ts';
 import { formatMemorySize } from '../hypervisor/memory-size.ts';
 import type { Template } from '../machine/manifest.ts';
 import { formerLayout, type Layout } from './address.ts';
+import { whenAdmitted } from './admission.ts';
 import { openConsole, showList } from './navigation.ts';
 import { fleet } from './services.ts';
 import { addConsole, getUi, setUi } from './store.ts';
 
-/** Makes VMs, opens their consoles and shows the first. */
+/** Makes VMs, opens their consoles and shows the first; asks first when that is more than the host carries. */
 export function createVms(request: NewVms): void {
+  const { count, memory, template } = request;
+  whenAdmitted({ template, memory, count, go: () => makeVms(request) });
+}
+
+function makeVms(request: NewVms): void {
   // Who makes a VM after a bad address has left the address behind.
   if (getUi().bootProblems.length > 0) forgetAddress();
   const ids = fleet.create(request);

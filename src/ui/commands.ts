@@ -3,6 +3,7 @@
  * themselves are made from this list. A command says when it makes sense and what it does.
  */
 import { isLive, isPending, type VmView } from '../hypervisor/vm.ts';
+import { whenAdmitted } from './admission.ts';
 import {
   closeConsole,
   openConsole,
@@ -54,6 +55,11 @@ export function perform(id: string, action: 'reset' | 'powerOff' | 'delete'): vo
     closeConsole(id);
     fleet.delete(id);
   }
+}
+
+/** Starts a VM; asks first when the host does not carry it. */
+export function startAdmitted({ id, memory, template }: VmView): void {
+  whenAdmitted({ template, memory, count: 1, go: () => void fleet.get(id)?.start() });
 }
 
 function consoleShown(vm: VmView): boolean {
@@ -180,7 +186,7 @@ export const COMMANDS: readonly Command[] = [
     shortcut: 'S',
     keys: plain('s'),
     available: (vm) => vm !== undefined && !isLive(vm.status) && !isPending(vm.status),
-    run: (vm) => vm && void fleet.get(vm.id)?.start(),
+    run: (vm) => vm && startAdmitted(vm),
   },
   {
     id: 'pause',

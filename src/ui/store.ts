@@ -31,11 +31,23 @@ export type Catalogue =
   | { kind: 'ready'; templates: readonly Template[] }
   | { kind: 'failed'; reason: string };
 
+/** A start by hand, which is judged before it happens. */
+export interface StartRequest {
+  readonly template: Template;
+  /** Bytes of each; the template's default when left out. */
+  readonly memory: number | undefined;
+  readonly count: number;
+  /** Starts them; called at once when they fit, or when the person says so. */
+  readonly go: () => void;
+}
+
 interface UiState {
   catalogue: Catalogue;
   /** Ids of VMs whose consoles have a tab, in order. */
   consoles: readonly string[];
   dialog: Dialog | undefined;
+  /** Starts by hand that are yet to be judged, or asked about, one after the other. */
+  startRequests: readonly StartRequest[];
   theme: Theme;
   screenReader: boolean;
   /** What the address asked for and could not get. */
@@ -51,6 +63,7 @@ export const useUi = create<UiState>(() => ({
   catalogue: { kind: 'loading' },
   consoles: [],
   dialog: undefined,
+  startRequests: [],
   theme: storedTheme(),
   screenReader: stored('screenReader') === 'on',
   bootProblems: [],

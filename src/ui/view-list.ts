@@ -38,6 +38,18 @@ export const VM_VIEWS: readonly View<VmViewProps>[] = [
     icon: 'folder',
     Component: lazy(() => import('./storage/files-view.tsx')),
   },
+  {
+    path: 'monitor',
+    title: 'Monitor',
+    icon: 'chart',
+    Component: lazy(() => import('./views/vm-monitor.tsx')),
+  },
+  {
+    path: 'log',
+    title: 'Log',
+    icon: 'list',
+    Component: lazy(() => import('./views/vm-log.tsx')),
+  },
 ];
 
 export const PAGE_VIEWS: readonly View<object>[] = [
@@ -46,5 +58,17 @@ export const PAGE_VIEWS: readonly View<object>[] = [
     title: 'Storage',
     icon: 'disk',
     Component: lazy(() => import('./storage/storage-page.tsx')),
+  },
+  {
+    path: 'host',
+    title: 'Host',
+    icon: 'host',
+    Component: lazy(() => import('./views/host-page.tsx')),
+  },
+  {
+    path: 'events',
+    title: 'Events',
+    icon: 'list',
+    Component: lazy(() => import('./views/events-page.tsx')),
   },
 ];

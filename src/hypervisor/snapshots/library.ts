@@ -32,6 +32,8 @@ const PICTURE_MAX = 16_000;
 /** The shared folder of a capture is frozen by then, in milliseconds. */
 const FREEZE_WAIT_MS = 10_000;
 const FREEZE_LOOK_MS = 20;
+/** Name of the snapshot of a VM that was suspended. */
+const SUSPENDED = 'Suspended';
 
 export class Library {
   readonly #fleet: Fleet;
@@ -186,6 +188,27 @@ export class Library {
       kind: 'restore',
       text: `Restored from the snapshot “${record.name}”.`,
     });
+  }
+
+  /** The guest stands still from before the snapshot on: nothing that it does is lost. */
+  async suspend(vm: Vm, note: string): Promise<void> {
+    const former = this.#list.filter(
+      ({ name, vm: of }) => name === SUSPENDED && of === vm.view.keptId,
+    );
+    const paused = vm.view.status === 'paused';
+    if (!paused) await vm.pause();
+    let taken: SnapshotReport;
+    try {
+      taken = await this.take(vm, { name: SUSPENDED, note, kind: 'recovery' });
+    } catch (error) {
+      if (!paused) await vm.resume();
+      throw error;
+    }
+    await vm.powerOff('Suspended to a snapshot: a start goes on from there.');
+    vm.next = this.#origin(this.#record(taken.id), 'same');
+    await this.#kept.save();
+    // Each takes the place of the one before it.
+    for (const { id } of former) await this.removeSnapshot(id);
   }
 
   async clone({ from, names, start }: CloneRequest): Promise<string[]> {
