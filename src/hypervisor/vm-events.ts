@@ -2,7 +2,9 @@
  * What a change of a VM's view means for the event log. Pure: the fleet calls it for every change,
  * so whatever leads to a state is logged, and in the same words.
  */
+import { size } from '../resources/admission.ts';
 import type { NewEvent } from '../resources/event-log.ts';
+import { CPU_CAP, CPU_WEIGHT, type Limits } from '../resources/limits.ts';
 import type { VmStatus, VmView } from './vm.ts';
 
 /** What the reasons of a VM that was stopped for its worker's messages have in common. */
@@ -19,6 +21,12 @@ export function changeEvents(before: VmView, after: VmView): NewEvent[] {
       happenings.push({ kind: 'guest', level: 'warning', text: after.reason });
     }
   }
+  if (after.limits !== before.limits) {
+    happenings.push({
+      kind: 'limit',
+      text: `What it may take is now: ${limitWords(after.limits)}.`,
+    });
+  }
   if (after.silent && !before.silent) {
     happenings.push({
       kind: 'stalled',
@@ -29,6 +37,18 @@ export function changeEvents(before: VmView, after: VmView): NewEvent[] {
     happenings.push({ kind: 'stalled', text: 'It answers again.' });
   }
   return happenings.map((happening) => ({ vm: after.id, name: after.name, ...happening }));
+}
+
+function limitWords({ cpu, memory, disk, disks = [] }: Limits): string {
+  const words = [
+    `${cpu?.cap ?? CPU_CAP.default}% of a processor, weight ${cpu?.weight ?? CPU_WEIGHT.default}`,
+  ];
+  if (memory?.target !== undefined) words.push(`${size(memory.target)} of memory`);
+  for (const one of [disk, ...disks]) {
+    if (one?.iops !== undefined) words.push(`${one.iops} disk operations a second`);
+    if (one?.bandwidth !== undefined) words.push(`${size(one.bandwidth)} of disk data a second`);
+  }
+  return words.join(', ');
 }
 
 const ENDED: ReadonlySet<VmStatus> = new Set(['off', 'crashed', 'failed']);

@@ -39,6 +39,12 @@ export const VM_VIEWS: readonly View<VmViewProps>[] = [
     Component: lazy(() => import('./storage/files-view.tsx')),
   },
   {
+    path: 'resources',
+    title: 'Resources',
+    icon: 'sliders',
+    Component: lazy(() => import('./views/vm-resources.tsx')),
+  },
+  {
     path: 'monitor',
     title: 'Monitor',
     icon: 'chart',
