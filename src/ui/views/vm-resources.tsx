@@ -192,6 +192,15 @@ function Disks({ vm, set }: Part) {
   const sum = (value: (one: (typeof disks)[number]) => number) =>
     disks.reduce((all, one) => all + value(one), 0);
   const measured = disks.length > 0;
+  const { specification } = fleet.get(vm.id) ?? {};
+  if (!measured && !specification?.disks?.length && specification?.disk === undefined) {
+    return (
+      <section className="panel" aria-labelledby="resource-disk">
+        <h2 id="resource-disk">Disks</h2>
+        <p className="muted">This machine has no disk.</p>
+      </section>
+    );
+  }
   return (
     <section className="panel" aria-labelledby="resource-disk">
       <div className="panel-head">
@@ -219,7 +228,7 @@ function Disks({ vm, set }: Part) {
                 sum(({ flushes, reads, writes }) => reads + writes + flushes),
                 'per second',
               )}`
-            : 'this machine has no disk'
+            : undefined
         }
         onChange={(iops) => set({ disk: { ...disk, iops } })}
       />

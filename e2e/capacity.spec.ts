@@ -1,0 +1,197 @@
+/** Resources, figures, log, host: the views that show what machines take, and what is done about it. */
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Page, test } from '@playwright/test';
+import { boot, expectOutput, openConsole, row, shownState, typeLine } from './support/page.ts';
+
+const MIB = 1024 * 1024;
+
+async function show(page: Page, view: string): Promise<void> {
+  await page.evaluate((hash) => {
+    location.hash = hash;
+  }, `#/${view}`);
+}
+
+async function expectNothingSerious(page: Page, view: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).exclude('.xterm-rows').analyze();
+  const serious = violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${view}: ${id}: ${nodes.map((node) => node.html).join(' ')}`);
+  expect(serious).toEqual([]);
+}
+
+async function download(page: Page, button: string): Promise<string> {
+  const waiting = page.waitForEvent('download');
+  await page.getByRole('button', { name: button }).click();
+  const stream = await (await waiting).createReadStream();
+  let text = '';
+  for await (const part of stream) text += part;
+  return text;
+}
+
+/** A host that was measured before: what a start is judged by. */
+async function measuredHost(page: Page, memory: { bytes: number; ends: boolean }): Promise<void> {
+  await page.addInitScript((probe) => {
+    const assessment = {
+      version: 1,
+      at: Date.now(),
+      cores: 2,
+      memory: probe,
+      crossOriginIsolated: true,
+      sharedMemory: true,
+      speed: { mips: 100, seconds: 2 },
+    };
+    localStorage.setItem('tabvisor.host', JSON.stringify(assessment));
+  }, memory);
+}
+
+test('figures, log, limits, host, suspension and alerts of two machines', async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await boot(page, '?boot=micro:2&memory=128M');
+  await typeLine(page, 'kept=$((40 + 2))');
+
+  await show(page, 'vm/1/monitor');
+  await expect(page.getByRole('figure', { name: 'CPU' })).toBeVisible();
+  await expect(page.getByRole('figure', { name: 'Memory' })).toBeVisible();
+  await page.getByText('The last figures as a table').click();
+  await expect(page.getByRole('columnheader', { name: 'CPU: Steal' })).toBeVisible();
+  await expect(page.locator('.figures-table td', { hasText: '%' }).first()).toBeVisible();
+  const csv = await download(page, 'CSV');
+  expect(csv).toMatch(/^time,cpu_used \(share\),cpu_steal \(share\)/);
+  expect(csv).toMatch(/\r\n\d{4}-\d\d-\d\dT[\d:.]+Z,(0|1|\d\.[\d.e-]+),/);
+  const metrics = await download(page, 'OpenMetrics');
+  expect(metrics).toMatch(/^tabvisor_vm_memory_touched_bytes\{vm="micro-1"\} \d+$/m);
+  expect(metrics).toMatch(/# EOF\n$/);
+
+  await show(page, 'vm/1/resources');
+  const cap = page.getByRole('textbox', { name: /^Cap, typed/ });
+  await cap.fill('30');
+  await cap.press('Enter');
+  const target = page.getByRole('textbox', { name: /^What it gets by with, typed/ });
+  await target.fill('100');
+  await target.press('Enter');
+  await expect(page.getByText('asked 100 MB, the guest confirms 100 MB')).toBeVisible();
+
+  await show(page, 'vm/1/log');
+  await expect(
+    page.getByRole('cell', { name: /30% of a processor, weight/ }).first(),
+  ).toBeVisible();
+  await page.getByRole('searchbox', { name: 'Find in the log' }).fill('shell up');
+  await expect(page.locator('.event-table tbody tr')).toHaveCount(1);
+  const lines = (await download(page, 'JSON lines')).trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).kind)).toEqual(['booted']);
+  await page.getByRole('button', { name: 'Clear filter' }).click();
+
+  await show(page, 'host');
+  await expect(
+    page.getByRole('img', { name: /^Memory used: micro-1 \d+ MB, micro-2/ }),
+  ).toBeVisible();
+  await page.getByRole('button', { name: 'Measure again' }).click();
+  await expect(page.getByText(/\d+ million guest instructions a second/)).toBeVisible();
+  await expect(page.getByText(/^This computer carries about \d+ tiny/)).toBeVisible();
+  await expect(page.getByRole('rowheader', { name: 'micro-2' }).last()).toBeVisible();
+
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const view of ['host', 'events', 'vm/1/monitor', 'vm/1/resources', 'vm/1/log']) {
+      await show(page, view);
+      await expect(page.locator('.view')).toBeVisible();
+      await expectNothingSerious(page, `${view}, ${colorScheme}`);
+    }
+  }
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const view of ['host', 'events', 'vm/1/monitor', 'vm/1/resources', 'vm/1/log']) {
+    await show(page, view);
+    await expect(page.locator('.view')).toBeVisible();
+    expect(
+      await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      ),
+      view,
+    ).toBe(0);
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+
+  await show(page, 'host');
+  const machine = page.getByRole('row', { name: /^micro-1 (At work|Idle)/ });
+  await machine.getByRole('button', { name: 'Suspend' }).click();
+  const suspended = page.getByRole('row', { name: /^micro-1 Suspended/ });
+  await suspended.getByRole('button', { name: 'Go on' }).click();
+  await expect(machine).toBeVisible();
+  await show(page, 'vm/1');
+  await expect(shownState(page)).toHaveText('Running');
+  await typeLine(page, 'echo kept-$kept');
+  await expectOutput(page, /^kept-42$/m);
+
+  await openConsole(page, 'micro-2');
+  await typeLine(page, 'echo c > /proc/sysrq-trigger');
+  await expect(page.getByText('micro-2: VM stopped by itself.')).toBeVisible();
+  await page.getByRole('link', { name: 'Show events' }).click();
+  await expect(page.locator('.event-table tr[data-level="error"]').first()).toContainText(
+    'micro-2',
+  );
+  // The other goes on.
+  await show(page, 'vm/1');
+  await typeLine(page, 'echo on-$((1 + 1))');
+  await expectOutput(page, /^on-2$/m);
+
+  // What happened outlives the page.
+  await page.evaluate(() => {
+    location.hash = '#/events';
+  });
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.reload();
+  await expect(page.getByRole('cell', { name: /VM stopped by itself/ })).toBeVisible();
+});
+
+test('more than the host carries is asked about with the numbers; what would fail is refused', async ({
+  page,
+}) => {
+  await measuredHost(page, { bytes: 200 * MIB, ends: true });
+  await page.goto('./');
+  const create = async (memory: string) => {
+    await page.getByRole('button', { name: 'New VM' }).click();
+    await page.getByRole('textbox', { name: 'Memory, typed' }).fill(memory);
+    await page.getByRole('button', { name: 'Create VM' }).click();
+  };
+  await create('512 MB');
+  const question = page.getByRole('alertdialog', { name: 'More than this computer carries' });
+  await expect(question).toContainText('536 MB, and this browser gives 200 MB');
+  await question.getByRole('button', { name: 'Cancel' }).click();
+  await expect(page.locator('.machine')).toHaveCount(0);
+  await create('512 MB');
+  await question.getByRole('button', { name: 'Start anyway' }).click();
+  await expect(shownState(page)).toHaveText('Running', { timeout: 300_000 });
+  await expect(
+    page.getByText(/^Memory is over-provisioned: one machine may come to use/),
+  ).toBeVisible();
+
+  await create('128 MB');
+  await expect(question).toBeVisible();
+  await question.getByRole('button', { name: 'Start anyway' }).click();
+  await expect(row(page, 'micro-2').locator('.status')).toHaveText('Running', { timeout: 300_000 });
+  await expect(page.getByText(/^Memory runs out|^Memory is over/)).toBeVisible();
+
+  // Nothing can be started where the browser gives less than a guest needs.
+  const other = await page.context().newPage();
+  await measuredHost(other, { bytes: 50 * MIB, ends: true });
+  await other.goto('./');
+  await other.getByRole('button', { name: 'Boot micro' }).click();
+  const refusal = other.getByRole('alertdialog', { name: 'This does not fit' });
+  await expect(refusal).toContainText(/needs \d+ MB of memory to start/);
+  await refusal.getByRole('button', { name: 'Close' }).click();
+  await expect(other.getByRole('button', { name: 'Boot micro' })).toBeVisible();
+});
+
+test('a page that was frozen goes on, and its guest takes it for a pause', async ({ page }) => {
+  await boot(page, '?boot=micro&memory=128M');
+  await typeLine(page, 'while true; do cut -d. -f1 /proc/uptime > /tmp/up; sleep 1; done &');
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
+  await new Promise((resolve) => setTimeout(resolve, 8000));
+  await devtools.send('Page.setWebLifecycleState', { state: 'active' });
+  await expect(shownState(page)).toHaveText('Running');
+  await typeLine(page, 'kill %1; dmesg | grep -ciE "stall|lockup|stuck"');
+  await expectOutput(page, /^0$/m);
+  await show(page, 'events');
+  await expect(page.getByRole('cell', { name: /The browser froze this page for/ })).toBeVisible();
+});
