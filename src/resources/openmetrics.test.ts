@@ -49,7 +49,7 @@ up 1
         expect(lines).toHaveLength(Number.isFinite(value) ? 4 : 3);
         if (lines.length < 4) return;
         const quoted = /^a\{vm="((?:[^"\\]|\\[\\n"])*)"\} (.+)$/s.exec(lines[2] ?? '');
-        expect(Number(quoted?.[2])).toBe(value);
+        expect(Number(quoted?.[2])).toBe(value + 0);
         const back = quoted?.[1]?.replace(/\\(.)/g, (_, letter) =>
           letter === 'n' ? '\n' : letter,
         );
