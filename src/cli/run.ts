@@ -7,6 +7,7 @@ import { SHARED_TAG, type ShareBackend } from '../machine/devices/virtio/share-b
 import { UserError } from '../machine/errors.ts';
 import { EXEC_APPEND } from '../machine/exec.ts';
 import { GUEST_PORTS, portsNamed } from '../machine/guest-ports.ts';
+import { GuestWatch } from '../machine/guest-watch.ts';
 import { parseElf } from '../machine/loader/elf.ts';
 import { parseLinuxImage } from '../machine/loader/image.ts';
 import { type BootConfig, Machine, type MachineConfig } from '../machine/machine.ts';
@@ -48,9 +49,8 @@ import {
 import { type TemplateStart, templateStart } from './template-start.ts';
 import { traceLine } from './trace.ts';
 
-/** Time between two questions to the guest's kernel; its agent is asked at each so many of them. */
+/** Time between two looks at what the guest tells of itself. */
 const LOOK_MS = 1000;
-const LOOKS_PER_AGENT = 5;
 const DEFAULT_MEMORY = 256 * MIB;
 const DEFAULT_APPEND = 'console=ttyS0 earlycon=sbi';
 
@@ -188,11 +188,8 @@ async function startTemplate(machine: Machine, { source, name }: TemplateStart):
 
 /** Asks the guest for what it has to tell, now and then: the figures hold its last answer. */
 function watchGuest(machine: Machine): NodeJS.Timeout {
-  let looks = 0;
-  return setInterval(() => {
-    machine.refreshMemory();
-    if (++looks % LOOKS_PER_AGENT === 0) machine.refreshAgent();
-  }, LOOK_MS).unref();
+  const watch = new GuestWatch(machine);
+  return setInterval(() => watch.look(machine.stats('estimate')), LOOK_MS).unref();
 }
 
 /** The machine in a file, after its command. */

@@ -340,7 +340,10 @@ export class Machine {
     if (this.state.kind === 'running') this.#agent.requestStats();
   }
 
-  /** Figures since the creation. `ram`: whether all of a large RAM is looked at for how much is used. */
+  /**
+   * Figures since the creation. `ram`: whether all of a large RAM is looked at for how much is used,
+   * or this is one look of many, which estimates that.
+   */
   stats(ram: 'whole' | 'estimate' = 'whole'): MachineStats {
     const ranMs = this.#ranMs + this.#sinceRunning();
     const idle = Math.min(this.#loop.idleMs, ranMs);
@@ -348,7 +351,9 @@ export class Machine {
     const instructions = this.#instructionsBefore + sinceReset;
     const steal = Math.min(this.#governor.stealMs, ranMs - idle);
     const busySeconds = (ranMs - idle - steal) / 1000;
-    const board = boardStats(this.#board, this.#config.memory, this.#agent.stats);
+    const { memory } = this.#config;
+    const look = ram === 'estimate';
+    const board = boardStats(this.#board, { memory, agent: this.#agent.stats, look });
     return {
       wall_s: ranMs / 1000,
       boot_s: this.#bootedAt === undefined ? null : (this.#bootedAt - this.#poweredOnAt) / 1000,

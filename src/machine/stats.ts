@@ -58,8 +58,11 @@ export interface MachineStats {
   readonly agent?: AgentStats;
 }
 
-/** The part of the figures that the board knows. `memory`: bytes of RAM. */
-export function boardStats(board: Board, memory: number, agent: AgentStats | undefined) {
+/** The part of the figures that the board knows. `memory`: bytes of RAM; `look`: one among many. */
+export function boardStats(
+  board: Board,
+  { memory, agent, look }: { memory: number; agent: AgentStats | undefined; look: boolean },
+) {
   const { hart, balloon } = board;
   const { stats = agent?.memory } = balloon;
   const guest = stats && {
@@ -79,7 +82,7 @@ export function boardStats(board: Board, memory: number, agent: AgentStats | und
       reported_bytes: balloon.reported * PAGE_SIZE,
       ...(guest && { guest }),
     },
-    disks: board.disks.map((disk) => disk.takeStats()),
+    disks: board.disks.map((disk) => disk.stats(look)),
     translated_instructions: Number(hart.u64('stat_translated')),
     tlb_misses: Number(hart.u64('stat_tlb_misses')),
     traps: Number(hart.u64('stat_traps')),

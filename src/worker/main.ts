@@ -6,6 +6,7 @@
 import { AGENT_PORT } from '../machine/agent.ts';
 import { MemoryBackend } from '../machine/devices/virtio/memory-backend.ts';
 import { GUEST_PORTS, portsNamed } from '../machine/guest-ports.ts';
+import { GuestWatch } from '../machine/guest-watch.ts';
 import { Machine } from '../machine/machine.ts';
 import { setupOf } from '../machine/snapshot/setup.ts';
 import { PortDisk } from './port-disk.ts';
@@ -15,9 +16,6 @@ import { PortSource } from './port-source.ts';
 import { openTemplate } from './template.ts';
 import { linuxBoot, TemplatePort } from './template-port.ts';
 import { type MachineFactory, serveVm } from './vm-server.ts';
-
-/** The agent is asked at each so many looks at the figures: its answer costs the guest some work. */
-const LOOKS_PER_AGENT = 5;
 
 const createMachine: MachineFactory = async (config, core, host, translations) => {
   const { kernel, initrd, append, from } = config;
@@ -50,7 +48,7 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     },
     host,
   );
-  let looks = 0;
+  const watch = new GuestWatch(machine);
   return {
     async start() {
       if (template) return template.start(machine);
@@ -90,9 +88,9 @@ const createMachine: MachineFactory = async (config, core, host, translations) =
     onCpuDemand: (listener) => machine.onCpuDemand(listener),
     setDiskLimits: (all, each) => machine.setDiskLimits(all, each),
     totals() {
-      machine.refreshMemory();
-      if (++looks % LOOKS_PER_AGENT === 0) machine.refreshAgent();
-      return machine.stats('estimate');
+      const stats = machine.stats('estimate');
+      watch.look(stats);
+      return stats;
     },
   };
 };

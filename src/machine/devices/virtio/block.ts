@@ -119,9 +119,9 @@ export class BlockDevice implements VirtioDevice {
     return this.#requestsInFlight;
   }
 
-  /** What it has done, since it was made. */
-  takeStats(): DiskStats {
-    return this.#counters.take();
+  /** What it has done since it was made; `look`: one look among many. */
+  stats(look = false): DiskStats {
+    return look ? this.#counters.look() : this.#counters.totals;
   }
 
   attach(link: VirtioLink): void {

@@ -12,7 +12,7 @@ export interface DiskStats {
   readonly errors: number;
   /** Milliseconds from request to answer, of all requests together. */
   readonly latency_ms: number;
-  /** Of the slowest request since these figures were taken last. */
+  /** Of the slowest request: of all, or of those since the last look. */
   readonly worst_ms: number;
 }
 
@@ -30,6 +30,7 @@ export class DiskCounters {
     latency_ms: 0,
   };
   #worst = 0;
+  #worstLately = 0;
 
   /** A request has been answered after `ms`. */
   count(operation: DiskOperation, bytes: number, ms: number, done: boolean): void {
@@ -37,15 +38,20 @@ export class DiskCounters {
     totals[operation]++;
     totals.latency_ms += ms;
     this.#worst = Math.max(this.#worst, ms);
+    this.#worstLately = Math.max(this.#worstLately, ms);
     if (!done) totals.errors++;
     else if (operation === 'reads') totals.read_bytes += bytes;
     else if (operation === 'writes') totals.written_bytes += bytes;
   }
 
-  /** The totals; the search for the slowest request begins anew. */
-  take(): DiskStats {
-    const stats = { ...this.#totals, worst_ms: this.#worst };
-    this.#worst = 0;
-    return stats;
+  get totals(): DiskStats {
+    return { ...this.#totals, worst_ms: this.#worst };
+  }
+
+  /** A look among many: the slowest request is that since the look before. */
+  look(): DiskStats {
+    const worst_ms = this.#worstLately;
+    this.#worstLately = 0;
+    return { ...this.#totals, worst_ms };
   }
 }
