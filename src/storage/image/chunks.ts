@@ -140,8 +140,10 @@ export class ImageReader implements BaseImage {
   }
 
   load(chunk: number): Promise<Uint8Array> {
+    // Before all that is fetched ahead.
+    const loading = this.#fetch(chunk);
     this.#seen(chunk);
-    return this.#fetch(chunk);
+    return loading;
   }
 
   /** Fetches what a boot reads, in that order, while the guest does other things. */
