@@ -85,6 +85,12 @@ test('figures, log, limits, host, suspension and alerts of two machines', async 
   await expect(
     page.getByRole('img', { name: /^Memory used: micro-1 \d+ MB, micro-2/ }),
   ).toBeVisible();
+  const ballooning = page.getByRole('checkbox', { name: /^When memory gets short/ });
+  await expect(ballooning).toBeChecked();
+  await ballooning.press('Space');
+  await expect(ballooning).not.toBeChecked();
+  await ballooning.press('Space');
+  await expect(ballooning).toBeChecked();
   await page.getByRole('button', { name: 'Measure again' }).click();
   await expect(page.getByText(/\d+ million guest instructions a second/)).toBeVisible();
   await expect(page.getByText(/^This computer carries about \d+ tiny/)).toBeVisible();

@@ -38,14 +38,14 @@ function view(
 
 let time: number;
 let asked: [id: string, target: number][];
-let remembered: Map<string, string>;
+let remembered: boolean;
 let store: StoreApi<FleetState>;
 let events: EventLog;
 
 beforeEach(() => {
   time = 0;
   asked = [];
-  remembered = new Map();
+  remembered = true;
   store = createStore<FleetState>(() => ({ vms: [] }));
   events = new EventLog(() => time);
 });
@@ -59,9 +59,9 @@ function start(budget: number | undefined) {
     },
     now: () => time,
     budget: () => budget,
-    memory: {
-      getItem: (key) => remembered.get(key) ?? null,
-      setItem: (key, value) => void remembered.set(key, value),
+    on: remembered,
+    remember(on) {
+      remembered = on;
     },
   });
   ballooner.start();

@@ -14,7 +14,6 @@ const LOOK_MS = 5000;
 const MIB = 1024 * 1024;
 /** A guest keeps what its kernel reserves for itself and so much more, unless its limits say. */
 const LEAST_BESIDE_KERNEL = 40 * MIB;
-const KEY = 'tabvisor.ballooning';
 
 export interface BalloonerSources {
   readonly fleet: {
@@ -25,8 +24,9 @@ export interface BalloonerSources {
   now(): number;
   /** Bytes that guests may have together; undefined until it has been measured. */
   budget(): number | undefined;
-  /** Where the switch is remembered. */
-  readonly memory: Pick<Storage, 'getItem' | 'setItem'>;
+  /** Whether it acts at first, and who remembers when that changes. */
+  readonly on: boolean;
+  remember(on: boolean): void;
 }
 
 export class Ballooner {
@@ -38,7 +38,7 @@ export class Ballooner {
 
   constructor(sources: BalloonerSources) {
     this.#sources = sources;
-    this.automatic = createStore(() => ({ on: sources.memory.getItem(KEY) !== 'off' }));
+    this.automatic = createStore(() => ({ on: sources.on }));
   }
 
   start(): void {
@@ -55,11 +55,7 @@ export class Ballooner {
   switch(on: boolean): void {
     if (on === this.automatic.getState().on) return;
     this.automatic.setState({ on });
-    try {
-      this.#sources.memory.setItem(KEY, on ? 'on' : 'off');
-    } catch {
-      // Not remembered: the next page begins with it on.
-    }
+    this.#sources.remember(on);
     if (on) return;
     for (const view of this.#sources.fleet.store.getState().vms) {
       const guest = guestOf(view);

@@ -2,6 +2,7 @@
  * The host: who holds what share of it, what it gives, what each machine costs, and what nobody needs
  * any more.
  */
+import { Checkbox } from 'react-aria-components/Checkbox';
 import { useStore } from 'zustand';
 import { budgetOf } from '../../hypervisor/host-assessment.ts';
 import { familiesOf } from '../../hypervisor/metrics.ts';
@@ -9,12 +10,13 @@ import { isLive } from '../../hypervisor/vm.ts';
 import { overProvisioned, size, totalsOf } from '../../resources/admission.ts';
 import { toOpenMetrics } from '../../resources/openmetrics.ts';
 import { Notice } from '../parts/controls.tsx';
+import { Icon } from '../parts/icon.tsx';
 import { fleet } from '../services.ts';
 import { Assessment } from './assessment.tsx';
 import { Costs } from './costs.tsx';
 import { useAlerts, useAssessment, useSecond } from './hooks.ts';
 import { Monitor } from './monitor.tsx';
-import { telemetry } from './service.ts';
+import { ballooner, telemetry } from './service.ts';
 import { type Holder, ShareBar } from './share-bar.tsx';
 import { formatSize } from './units.ts';
 import { Unneeded } from './unneeded.tsx';
@@ -109,7 +111,21 @@ function Picture() {
           />
         </>
       )}
+      <Ballooning />
     </section>
+  );
+}
+
+/** The switch of automatic ballooning. */
+function Ballooning() {
+  const { on } = useStore(ballooner.automatic);
+  return (
+    <Checkbox className="tick" isSelected={on} onChange={(wanted) => ballooner.switch(wanted)}>
+      <span className="tick-box" aria-hidden="true">
+        <Icon name="check" size={12} />
+      </span>
+      When memory gets short, take some back from machines that can spare it
+    </Checkbox>
   );
 }
 

@@ -10,6 +10,7 @@ import {
   type HostAssessment,
   rememberedAssessment,
 } from '../../hypervisor/host-assessment.ts';
+import { Ballooner } from '../../hypervisor/resources/ballooner.ts';
 import { Telemetry } from '../../hypervisor/telemetry.ts';
 import { WorkerAssets } from '../../hypervisor/worker-assets.ts';
 import { fleet } from '../services.ts';
@@ -19,6 +20,7 @@ import { readStored, writeStored } from './stored.ts';
 const STORAGE_MS = 60_000;
 const COSTS_KEY = 'costs';
 const EVENTS_KEY = 'events';
+const BALLOONING_KEY = 'ballooning';
 /** What the next page gets of either: local storage is small. */
 const COSTS_KEPT = 100;
 const EVENTS_KEPT = 500;
@@ -55,6 +57,15 @@ export const telemetry = new Telemetry({
     return storageShare;
   },
 });
+
+export const ballooner = new Ballooner({
+  fleet,
+  now,
+  budget: () => budgetOf(host.getState().assessment).memory,
+  on: readStored(BALLOONING_KEY) !== false,
+  remember: (on) => writeStored(BALLOONING_KEY, on),
+});
+ballooner.start();
 
 // Ids begin anew with each page: what VMs of a former one cost stays apart.
 const page = Math.round(performance.timeOrigin).toString(36);
