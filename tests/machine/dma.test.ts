@@ -1,9 +1,11 @@
 /**
- * A disk that reads into a page of code, on each tier: each sector holds a function, which the
- * program calls often enough to have it translated before the next one is read over it.
+ * Devices that write to a page of code, on each tier: a disk whose sectors hold functions, each of
+ * which the program calls often enough to have it translated before the next one is read over it,
+ * and a balloon that is given the page.
  */
 import { describe, expect, it } from 'vitest';
 import { MemoryBackend } from '../../src/machine/devices/virtio/memory-backend.ts';
+import { MemoryMap, VIRTIO_STRIDE, VirtioSlot } from '../../src/machine/memory-map.ts';
 import { END, runToEnd, virtualHost } from './bare-metal.ts';
 
 const DISK = 0x1000_1000;
@@ -35,9 +37,9 @@ const descriptor = (i: number, address: number, length: number, flags: number, n
     li t1, ${flags | (next << 16)}
     sw t1, 12(t0)`;
 
-/** A driver after virtio 1.2 §3.1, §2.7 and §5.2, that waits for each request. */
-const PROGRAM = `
-    li s0, ${DISK}
+/** A driver of a device's first queue after virtio 1.2 §3.1 and §2.7. */
+const driver = (device: number) => `
+    li s0, ${device}
     ${register(0x70, 0)}
     ${register(0x70, 3)}
     ${register(0x24, 0)}
@@ -52,6 +54,11 @@ const PROGRAM = `
     ${register(0xa0, USED)}
     ${register(0x44, 1)}
     ${register(0x70, 15)}
+`;
+
+/** Reads a sector after the other (§5.2), and waits for each. */
+const READS = `
+    ${driver(DISK)}
     ${descriptor(0, HEADER, 16, 1, 1)}
     ${descriptor(1, CODE, SECTOR, 3, 2)}
     ${descriptor(2, STATUS, 1, 2, 0)}
@@ -94,7 +101,7 @@ describe('a disk reads into a page of code', () => {
   it.each(['interpreter', 'both', 'translator'] as const)('%s', async (tier) => {
     // Its clock leaps: what is hot has always waited long enough for others to be translated with.
     const { state, machine } = await runToEnd(
-      PROGRAM,
+      READS,
       { tier, disks: [new MemoryBackend(disk.length, { contents: disk })] },
       virtualHost(20),
     );
@@ -102,5 +109,60 @@ describe('a disk reads into a page of code', () => {
     if (tier === 'translator') {
       expect(machine.stats().translator?.invalidations).toBeGreaterThan(5);
     }
+  });
+});
+
+const BALLOON = MemoryMap.virtio + VirtioSlot.balloon * VIRTIO_STRIDE;
+
+/** Calls a function, gives its page to the balloon (§5.5.6), and calls what is there then. */
+const GIVES = `
+    la t0, illegal
+    csrw mtvec, t0
+    li s6, ${CODE}
+    li t0, ${0x513 | (7 << 20)}
+    sw t0, 0(s6)
+    li t0, 0x8067
+    sw t0, 4(s6)
+    fence.i
+    li s5, ${CALLS}
+  again:
+    jalr s6
+    li t0, 7
+    bne a0, t0, wrong
+    addi s5, s5, -1
+    bnez s5, again
+    ${driver(BALLOON)}
+    ${descriptor(0, HEADER, 4, 0, 0)}
+    li t0, ${HEADER}
+    li t1, ${CODE >>> 12}
+    sw t1, 0(t0)
+    li s3, ${AVAILABLE}
+    li s4, ${USED}
+    li t1, 1
+    fence
+    sh t1, 2(s3)
+    sw zero, 0x50(s0)
+  wait:
+    lhu t2, 2(s4)
+    bne t2, t1, wait
+    fence.i
+    jalr s6
+  wrong:
+    li t0, 3
+    j exit
+  illegal:
+    csrr t0, mepc
+    bne t0, s6, wrong
+    lw t0, 0(s6)
+    bnez t0, wrong
+    li t0, 1
+  exit:
+${END}`;
+
+describe('a page of code is given to the balloon, and is empty then', () => {
+  it.each(['interpreter', 'both', 'translator'] as const)('%s', async (tier) => {
+    const { state, machine } = await runToEnd(GIVES, { tier }, virtualHost(20));
+    expect(state).toEqual({ kind: 'off', exitCode: 0 });
+    expect(machine.stats().memory.inflated_bytes).toBe(4096);
   });
 });
