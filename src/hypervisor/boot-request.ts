@@ -26,6 +26,8 @@ export const BOOT_PARAMETERS: ReadonlySet<string> = new Set([
 ]);
 
 /** What others hang on links to follow them; it is none of this page's business. */
+/** Of the address, too, but about what the page shows. */
+const PAGE_PARAMETERS: ReadonlySet<string> = new Set(['filter', 'sort']);
 const TRACKING = /^(utm_\w+|\w*clid)$/;
 
 export interface BootRequest {
@@ -66,7 +68,7 @@ function groupsOf(query: string, problems: string[]): Map<string, string>[] {
   const unknown = new Set<string>();
   for (const [name, value] of new URLSearchParams(query)) {
     if (!BOOT_PARAMETERS.has(name)) {
-      if (!TRACKING.test(name)) unknown.add(name);
+      if (!TRACKING.test(name) && !PAGE_PARAMETERS.has(name)) unknown.add(name);
       continue;
     }
     if (name === 'boot') groups.push(groups.length === 0 ? ahead : new Map());

@@ -5,9 +5,10 @@
  * is gone, and the page says so.
  */
 import * as v from 'valibot';
-import { selectedId } from './navigation.ts';
+import { describeList } from './list-filter.ts';
+import { openView, place, selectedId } from './navigation.ts';
 import { fleet } from './services.ts';
-import { getUi, useUi } from './store.ts';
+import { addConsole, getUi, useUi } from './store.ts';
 
 const KEY = 'tabvisor.layout';
 
@@ -31,13 +32,30 @@ export function formerLayout(): Layout | undefined {
   }
 }
 
+/**
+ * Shows what was shown before a reload, of VMs that storage has: the page calls them otherwise now. What
+ * the person has gone to meanwhile stays.
+ */
+export function reopen(layout: Layout | undefined): void {
+  const idOf = (name: string | undefined) =>
+    fleet.all.find(({ view }) => view.keptId !== undefined && view.name === name)?.view.id;
+  for (const name of layout?.consoles ?? []) {
+    const id = idOf(name);
+    if (id !== undefined) addConsole(id);
+  }
+  const { vm, view } = place();
+  const shown = idOf(layout?.shown);
+  if (vm !== undefined && fleet.get(vm) === undefined && shown !== undefined) openView(shown, view);
+  else if (vm !== undefined && fleet.get(vm) !== undefined) addConsole(vm);
+}
+
 /** Keeps address and layout from the first VM on; an address that boots nothing stays as it is. */
 export function keepAddress(): void {
   let kept = '';
   const keep = () => {
     // While a bad address is explained it must be there to be read and mended.
     if (getUi().bootProblems.length > 0) return;
-    const search = fleet.describe(location.search);
+    const search = describeList(fleet.describe(location.search), getUi());
     if (search !== location.search) {
       history.replaceState(history.state, '', `${location.pathname}${search}${location.hash}`);
     }
@@ -60,7 +78,9 @@ export function keepAddress(): void {
   };
   fleet.store.subscribe(keep);
   useUi.subscribe((now, before) => {
-    if (now.consoles !== before.consoles && kept !== '') keep();
+    const changed =
+      now.consoles !== before.consoles || now.filter !== before.filter || now.sort !== before.sort;
+    if (changed && kept !== '') keep();
   });
   globalThis.addEventListener('hashchange', () => {
     if (kept !== '') keep();

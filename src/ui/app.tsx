@@ -2,12 +2,14 @@
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panels';
+import { useStore } from 'zustand';
 import { missingFeatures, sharedMemoryAvailable, slowFeatures } from '../hypervisor/features.ts';
 import { answerStart } from './admission.ts';
 import { usePlace, useSelectedId } from './navigation.ts';
 import { Notice } from './parts/controls.tsx';
 import { NARROW, useMedia, useVm, useVms } from './parts/hooks.ts';
 import { ViewFrame } from './parts/view-frame.tsx';
+import { fleet } from './services.ts';
 import { setUi, useUi } from './store.ts';
 import { PAGE_VIEWS } from './view-list.ts';
 import { ConsoleArea } from './views/console-area.tsx';
@@ -16,6 +18,8 @@ import { MachineList } from './views/machine-list.tsx';
 import { TaskDock } from './views/task-dock.tsx';
 import { TopBar } from './views/top-bar.tsx';
 import { BootProblems, Unsupported, Welcome } from './views/welcome.tsx';
+
+const Recovery = lazy(() => import('./views/recovery.tsx'));
 
 const MISSING = missingFeatures();
 const SLOW = MISSING.length > 0 ? [] : slowFeatures();
@@ -34,6 +38,7 @@ export function App() {
       <SlowerNotice />
       <StartedAgainNotice />
       <Capacity />
+      <RecoveryNotice />
       {problems.length > 0 ? (
         <BootProblems problems={problems} />
       ) : page !== undefined ? (
@@ -203,6 +208,20 @@ function StartedAgainNotice() {
       The page was loaded anew: what its machines held in memory is gone. The same machines have
       been started again, as the address describes them.
     </Notice>
+  );
+}
+
+/** Machines that were cut off; put off, they are still in the list. */
+function RecoveryNotice() {
+  const some = useStore(fleet.store, ({ vms }) =>
+    vms.some(({ recovery }) => recovery !== undefined),
+  );
+  const [later, setLater] = useState(false);
+  if (!some || later) return null;
+  return (
+    <Suspense>
+      <Recovery onClose={() => setLater(true)} />
+    </Suspense>
   );
 }
 

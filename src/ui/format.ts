@@ -13,7 +13,7 @@ export const STATUS_WORD: Record<VmStatus | 'silent', string> = {
   silent: 'Not answering',
 };
 
-export function statusWord(vm: VmView): string {
+export function statusWord(vm: Pick<VmView, 'status' | 'silent'>): string {
   return STATUS_WORD[vm.silent ? 'silent' : vm.status];
 }
 

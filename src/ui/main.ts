@@ -1,6 +1,6 @@
 /** The page's entry: starts the VMs that the address asks for, then shows them. */
 import { missingFeatures } from '../hypervisor/features.ts';
-import { keepAddress } from './address.ts';
+import { formerLayout, keepAddress, reopen } from './address.ts';
 import { loadCatalogue } from './boot.ts';
 import { prepareServiceWorker } from './service-worker.ts';
 import { fleet } from './services.ts';
@@ -25,6 +25,7 @@ globalThis.addEventListener('beforeunload', (event) => {
 });
 
 const page = import('./page.tsx');
+const before = formerLayout();
 keepAddress();
 const prepared = prepareServiceWorker();
 // Without isolation the page may be about to reload: nothing is shown before that is known.
@@ -41,4 +42,4 @@ if (ready)
   ]);
 show(root);
 // What storage has comes after what the address asked for: opening it takes some of the processor.
-setTimeout(() => void fleet.recall(), boots ? RECALL_AFTER_MS : 0);
+setTimeout(() => void fleet.recall().then(() => reopen(before)), boots ? RECALL_AFTER_MS : 0);

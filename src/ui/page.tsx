@@ -2,8 +2,10 @@
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import { listenToKeys } from './keys.ts';
+import { listenToDrops } from './page-drops.ts';
 
 export function show(root: HTMLElement): void {
   listenToKeys();
+  listenToDrops();
   createRoot(root).render(<App />);
 }

@@ -4,6 +4,7 @@
  */
 import { create } from 'zustand';
 import type { Template } from '../machine/manifest.ts';
+import { readList, type Sort } from './list-filter.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -57,6 +58,11 @@ interface UiState {
   startedAgain: boolean;
   /** The log of tasks is unfolded. */
   tasksOpen: boolean;
+  /** What the list of machines shows, and in which order: the address's (`filter`, `sort`). */
+  filter: string;
+  sort: Sort;
+  /** An action for many is under way: rows stay where they are. */
+  bulkBusy: boolean;
 }
 
 export const useUi = create<UiState>(() => ({
@@ -70,6 +76,8 @@ export const useUi = create<UiState>(() => ({
   finding: false,
   startedAgain: false,
   tasksOpen: false,
+  ...readList(location.search),
+  bulkBusy: false,
 }));
 
 export const setUi = useUi.setState;

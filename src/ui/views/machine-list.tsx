@@ -1,22 +1,61 @@
 /** The list of VMs: state, uptime, processor share and memory of each at a glance. */
+import { lazy, Suspense, useRef, useState } from 'react';
+import { Button } from 'react-aria-components/Button';
 import { GridList, GridListItem } from 'react-aria-components/GridList';
+import { Input } from 'react-aria-components/Input';
+import { SearchField } from 'react-aria-components/SearchField';
 import { formatMemorySize } from '../../hypervisor/memory-size.ts';
 import { isLive, type VmStatus, type VmView } from '../../hypervisor/vm.ts';
 import { formatBytes, formatDuration, formatShare } from '../format.ts';
+import { isSort, matches, SORTS, sorted } from '../list-filter.ts';
 import { openConsole, useSelectedId } from '../navigation.ts';
 import { Sparkline, Status } from '../parts/controls.tsx';
 import { useUptime, useVm, useVms, type VmSummary } from '../parts/hooks.ts';
+import { Icon } from '../parts/icon.tsx';
 import { VmMenu } from '../parts/vm-menu.tsx';
+import { fleet } from '../services.ts';
+import { setUi, useUi } from '../store.ts';
+
+/** Fetched when somebody selects several. */
+const BulkBar = lazy(() => import('./bulk-bar.tsx'));
+const SelectBox = lazy(() => import('./select-box.tsx'));
 
 export function MachineList() {
   const vms = useVms();
-  const selected = useSelectedId();
+  const current = useSelectedId();
+  const shown = useShown(vms);
+  const [selecting, setSelecting] = useState(false);
+  const [chosen, setChosen] = useState<ReadonlySet<string | number>>(new Set());
+  const ids = shown.map(({ id }) => id).filter((id) => chosen.has(id));
+  const end = () => {
+    setSelecting(false);
+    setChosen(new Set());
+  };
   return (
     <section className="machines" aria-label="Machines">
       <header className="machines-head">
         <h1>Machines</h1>
         <span className="count">{countSentence(vms)}</span>
+        <span className="spacer" />
+        {vms.length > 1 && !selecting && (
+          <Button className="button small" onPress={() => setSelecting(true)}>
+            Select
+          </Button>
+        )}
       </header>
+      {vms.length > 1 && <ListTools hidden={vms.length - shown.length} />}
+      {selecting && (
+        <Suspense>
+          <BulkBar
+            ids={ids}
+            all={shown.length}
+            onAll={() =>
+              setChosen(new Set(ids.length === shown.length ? [] : shown.map(({ id }) => id)))
+            }
+            onEnd={end}
+          />
+        </Suspense>
+      )}
       <div className="machine-columns" aria-hidden="true">
         <span>Name</span>
         <span>Uptime</span>
@@ -27,12 +66,18 @@ export function MachineList() {
       <GridList
         className="machine-list"
         aria-label="Machines"
-        items={vms}
+        items={shown}
         // Rows are kept for as long as their item is; which one is current is no part of it.
-        dependencies={[selected]}
+        dependencies={[current, selecting]}
+        selectionMode={selecting ? 'multiple' : 'none'}
+        selectedKeys={chosen}
+        onSelectionChange={(keys) =>
+          setChosen(keys === 'all' ? new Set(shown.map(({ id }) => id)) : keys)
+        }
         // Keys of the page act on the focused row: letters must not move the focus.
         disallowTypeAhead
         onAction={(key) => openConsole(String(key))}
+        renderEmptyState={() => <p className="list-empty muted">No machine matches.</p>}
       >
         {(vm) => (
           <GridListItem
@@ -40,13 +85,73 @@ export function MachineList() {
             textValue={`${vm.name}, ${vm.word}`}
             className="machine"
             data-vm={vm.id}
-            data-current={vm.id === selected || undefined}
+            data-current={vm.id === current || undefined}
+            data-selecting={selecting || undefined}
           >
+            {selecting && (
+              <Suspense>
+                <SelectBox />
+              </Suspense>
+            )}
             <MachineRow id={vm.id} />
           </GridListItem>
         )}
       </GridList>
     </section>
+  );
+}
+
+/** Those that match the search, in order. While an action for many is under way, rows stay. */
+function useShown(vms: readonly VmSummary[]): readonly VmSummary[] {
+  const filter = useUi((state) => state.filter);
+  const sort = useUi((state) => state.sort);
+  const busy = useUi((state) => state.bulkBusy);
+  const order = useRef<readonly string[]>([]);
+  if (!busy) {
+    const views = fleet.all.map(({ view }) => view);
+    order.current = sorted(
+      views.filter((view) => matches(view, filter)),
+      sort,
+    ).map(({ id }) => id);
+  }
+  return order.current.flatMap((id) => vms.find((vm) => vm.id === id) ?? []);
+}
+
+function ListTools({ hidden }: { hidden: number }) {
+  const filter = useUi((state) => state.filter);
+  const sort = useUi((state) => state.sort);
+  return (
+    <div className="list-tools">
+      <SearchField
+        className="list-search"
+        aria-label="Search machines"
+        value={filter}
+        onChange={(text) => setUi({ filter: text.slice(0, 200) })}
+      >
+        <Icon name="search" size={14} />
+        <Input placeholder="Search, such as status:running web" />
+      </SearchField>
+      {filter !== '' && (
+        <Button className="button small" onPress={() => setUi({ filter: '' })}>
+          Clear{hidden > 0 ? `, ${hidden} hidden` : ''}
+        </Button>
+      )}
+      <select
+        className="input list-sort"
+        aria-label="Order"
+        value={sort}
+        onChange={(event) => {
+          const { value } = event.currentTarget;
+          if (isSort(value)) setUi({ sort: value });
+        }}
+      >
+        {Object.entries(SORTS).map(([id, title]) => (
+          <option key={id} value={id}>
+            {title}
+          </option>
+        ))}
+      </select>
+    </div>
   );
 }
 
