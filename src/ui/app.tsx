@@ -13,12 +13,13 @@ import { fleet } from './services.ts';
 import { setUi, useUi } from './store.ts';
 import { PAGE_VIEWS } from './view-list.ts';
 import { ConsoleArea } from './views/console-area.tsx';
-import { Dialogs } from './views/dialogs.tsx';
 import { MachineList } from './views/machine-list.tsx';
 import { TaskDock } from './views/task-dock.tsx';
 import { TopBar } from './views/top-bar.tsx';
 import { BootProblems, Unsupported, Welcome } from './views/welcome.tsx';
 
+/** Fetched when they are first needed, or the page has nothing else to do. */
+const Dialogs = lazy(() => import('./views/dialogs.tsx'));
 const Recovery = lazy(() => import('./views/recovery.tsx'));
 
 const MISSING = missingFeatures();
@@ -53,7 +54,7 @@ export function App() {
         <Workspace />
       )}
       <TaskDock />
-      <Dialogs />
+      <OpenDialog />
       <Announcer />
     </div>
   );
@@ -209,6 +210,15 @@ function StartedAgainNotice() {
       been started again, as the address describes them.
     </Notice>
   );
+}
+
+function OpenDialog() {
+  const some = useUi((state) => state.dialog !== undefined);
+  return some ? (
+    <Suspense>
+      <Dialogs />
+    </Suspense>
+  ) : null;
 }
 
 /** Machines that were cut off; put off, they are still in the list. */

@@ -1,5 +1,5 @@
 /** The page's smaller dialogs: confirmation, palette, shortcuts, text for a console. */
-import { lazy, Suspense, useState } from 'react';
+import { lazy, useState } from 'react';
 import { Autocomplete, useFilter } from 'react-aria-components/Autocomplete';
 import { Button } from 'react-aria-components/Button';
 import { Dialog } from 'react-aria-components/Dialog';
@@ -25,15 +25,7 @@ import { closeDialog, useUi } from '../store.ts';
 const NewVmDialog = lazy(() => import('./new-vm-dialog.tsx'));
 const StorageDialogs = lazy(() => import('../storage/dialogs.tsx'));
 
-export function Dialogs() {
-  return (
-    <Suspense>
-      <ShownDialog />
-    </Suspense>
-  );
-}
-
-function ShownDialog() {
+export default function Dialogs() {
   const dialog = useUi((state) => state.dialog);
   const catalogue = useUi((state) => state.catalogue);
   const vm = useVm(dialog !== undefined && 'vm' in dialog ? dialog.vm : undefined);
