@@ -108,7 +108,7 @@ test('a worker that asks without waiting is cut off', async () => {
   const folder = new FakeFolder('slow');
   folder.getFileHandle = () => new Promise(() => {});
   const handle = folder as unknown as FileSystemDirectoryHandle;
-  const { client, violations } = await guest(SharedFolder.ofHandle(handle, false));
+  const { client, violations } = await guest(await SharedFolder.ofHandle(handle, false));
   for (let i = 0; i < 300; i++) void client.walk(0, 1 + i, 'x');
   await expect.poll(() => violations).toEqual(['it asked too much of its shared folder']);
 });

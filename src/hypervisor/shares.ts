@@ -6,7 +6,6 @@
  */
 import type { ShareFileSystem } from '../storage/ninep/file-system.ts';
 import { type SharedFile, ShareFiles } from '../storage/ninep/files.ts';
-import { HandleFs } from '../storage/ninep/handle-fs.ts';
 import { MemoryFs, type MemoryFsOptions } from '../storage/ninep/memory-fs.ts';
 import { FrozenMemory, thaw } from '../storage/ninep/memory-image.ts';
 import type { Violation } from './guard.ts';
@@ -45,7 +44,11 @@ export class SharedFolder {
   }
 
   /** A folder of the person's disk: only read unless `writable`. */
-  static ofHandle(handle: FileSystemDirectoryHandle, writable: boolean): SharedFolder {
+  static async ofHandle(
+    handle: FileSystemDirectoryHandle,
+    writable: boolean,
+  ): Promise<SharedFolder> {
+    const { HandleFs } = await import('../storage/ninep/handle-fs.ts');
     return new SharedFolder(handle.name, servingOf(new HandleFs(handle, !writable)));
   }
 

@@ -1,13 +1,13 @@
 /** The page: list on the left, consoles on the right; on narrow screens one at a time. */
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
-import { Group, Panel, Separator, useDefaultLayout } from 'react-resizable-panels';
 import { useStore } from 'zustand';
 import { missingFeatures, sharedMemoryAvailable, slowFeatures } from '../hypervisor/features.ts';
 import { answerStart } from './admission.ts';
 import { usePlace, useSelectedId } from './navigation.ts';
 import { Notice } from './parts/controls.tsx';
 import { NARROW, useMedia, useVm, useVms } from './parts/hooks.ts';
+import { Split } from './parts/split.tsx';
 import { ViewFrame } from './parts/view-frame.tsx';
 import { fleet } from './services.ts';
 import { setUi, useUi } from './store.ts';
@@ -97,7 +97,6 @@ function Unjudged(): ReactNode {
 function Workspace() {
   const narrow = useMedia(NARROW);
   const selected = useSelectedId();
-  const layout = useDefaultLayout({ id: 'tabvisor.panes', storage: layoutStorage() });
   if (narrow) {
     return (
       <main className="pane">{selected === undefined ? <MachineList /> : <ConsoleArea />}</main>
@@ -105,38 +104,35 @@ function Workspace() {
   }
   return (
     <main className="pane">
-      <Group orientation="horizontal" className="panes" {...layout}>
-        <Panel id="machines" defaultSize="34%" minSize={300} maxSize="60%">
-          <MachineList />
-        </Panel>
-        <Separator className="pane-handle" aria-label="Width of the list" />
-        <Panel id="consoles" minSize={360}>
-          <ConsoleArea />
-        </Panel>
-      </Group>
+      <Split
+        label="Width of the list"
+        initial={34}
+        name="tabvisor.panes"
+        storage={STORAGE}
+        left={<MachineList />}
+        right={<ConsoleArea />}
+      />
     </main>
   );
 }
 
 /** Storage may be forbidden: then the layout is not remembered. */
-function layoutStorage(): Pick<Storage, 'getItem' | 'setItem'> {
-  return {
-    getItem(key) {
-      try {
-        return localStorage.getItem(key);
-      } catch {
-        return null;
-      }
-    },
-    setItem(key, value) {
-      try {
-        localStorage.setItem(key, value);
-      } catch {
-        // Not remembered.
-      }
-    },
-  };
-}
+const STORAGE: Pick<Storage, 'getItem' | 'setItem'> = {
+  getItem(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  setItem(key, value) {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // Not remembered.
+    }
+  },
+};
 
 function SharedMemoryNotice() {
   const [hidden, setHidden] = useState(false);
@@ -165,9 +161,8 @@ const SLOWER_KEY = 'tabvisor.slower-notice';
 
 /** What this browser lacks, for as long as it lacks the same: closed once, it stays closed. */
 function SlowerNotice() {
-  const storage = layoutStorage();
   const names = SLOW.map(({ name }) => name).join(', ');
-  const [hidden, setHidden] = useState(() => storage.getItem(SLOWER_KEY) === names);
+  const [hidden, setHidden] = useState(() => STORAGE.getItem(SLOWER_KEY) === names);
   if (hidden || SLOW.length === 0) return null;
   return (
     <Notice
@@ -176,7 +171,7 @@ function SlowerNotice() {
         <Button
           className="button"
           onPress={() => {
-            storage.setItem(SLOWER_KEY, names);
+            STORAGE.setItem(SLOWER_KEY, names);
             setHidden(true);
           }}
         >

@@ -29,7 +29,7 @@ export default function DisksView({ id }: VmViewProps) {
   const live = isLive(vm.status);
   if (disks.length === 0 && inMemory === undefined) {
     return (
-      <div className="view">
+      <div className="storage-view">
         <div className="empty">
           <Icon name="disk" size={28} />
           <p>
@@ -47,7 +47,7 @@ export default function DisksView({ id }: VmViewProps) {
     );
   }
   return (
-    <div className="view">
+    <div className="storage-view">
       <div className="view-head">
         <h3>Disks</h3>
       </div>
@@ -58,7 +58,7 @@ export default function DisksView({ id }: VmViewProps) {
             <header className="disk-head">
               <Icon name="disk" />
               <h4>{formatMemorySize(inMemory)} in memory</h4>
-              <span className="badge" data-kind="scratch">
+              <span className="kind-badge" data-kind="scratch">
                 scratch
               </span>
             </header>
@@ -114,10 +114,10 @@ function StoredDisk(props: {
       <header className="disk-head">
         <Icon name="disk" />
         <h4>{device}</h4>
-        <span className="badge" data-kind={disk.kind}>
+        <span className="kind-badge" data-kind={disk.kind}>
           {disk.kind}
         </span>
-        {disk.image !== undefined && <span className="badge">from an image</span>}
+        {disk.image !== undefined && <span className="kind-badge">from an image</span>}
         <div className="disk-actions">
           <Button
             className="button small"

@@ -42,7 +42,7 @@ function Files({ vm }: { vm: Vm }) {
   };
   return (
     <section
-      className="view"
+      className="storage-view"
       aria-label="Shared files"
       onDragOver={(event) => {
         if (!event.dataTransfer.types.includes('Files')) return;
@@ -142,7 +142,7 @@ function FileTable(props: {
   onOpen: (path: string) => void;
 }) {
   return (
-    <table className="table">
+    <table className="rows">
       <thead>
         <tr>
           <th scope="col">Name</th>

@@ -87,7 +87,7 @@ export async function removeShared(vm: Vm, file: SharedFile): Promise<void> {
 /** Asks for a folder of this computer; the guest has it from its next start on. */
 export async function shareFolder(vm: Vm, writable: boolean): Promise<void> {
   const handle = await chooseFolder(writable);
-  if (handle !== undefined) vm.shared = SharedFolder.ofHandle(handle, writable);
+  if (handle !== undefined) vm.shared = await SharedFolder.ofHandle(handle, writable);
 }
 
 function counted(

@@ -22,7 +22,7 @@ export const KIND_WORDS: Record<SnapshotRecord['kind'], string> = {
 
 export function KindBadge({ kind }: { kind: SnapshotRecord['kind'] }) {
   return (
-    <span className="badge" data-kind={kind}>
+    <span className="kind-badge" data-kind={kind}>
       {KIND_WORDS[kind]}
     </span>
   );
@@ -73,7 +73,7 @@ export function SnapshotDetails(props: {
         </span>
       </div>
       {record.note !== '' && <p className="note">{record.note}</p>}
-      <dl className="facts-list">
+      <dl className="snapshot-facts">
         <Fact name="Taken">{new Date(record.time).toLocaleString()}</Fact>
         <Fact name="Of">
           <OwnerName kept={record.vm} />

@@ -22,7 +22,7 @@ export default function SnapshotsView({ id }: VmViewProps) {
   const { storage, list } = useSnapshots();
   if (vm === undefined) return null;
   return (
-    <div className="view">
+    <div className="storage-view">
       <WithStorage storage={storage}>
         <Snapshots vm={vm} list={list} />
       </WithStorage>
@@ -130,7 +130,7 @@ function SnapshotRow(props: {
           <>
             <span className="name ellipsis">{record.name}</span>
             <KindBadge kind={record.kind} />
-            {record.vm !== vm.keptId && <span className="badge">of another VM</span>}
+            {record.vm !== vm.keptId && <span className="kind-badge">of another VM</span>}
           </>
         )}
       </span>

@@ -23,7 +23,7 @@ export default function StoragePage() {
   const { storage, list } = useSnapshots();
   const { room, failure, again } = useRoom();
   return (
-    <div className="view wide-view">
+    <div className="storage-view wide-view">
       <div className="view-head">
         <h1>Storage</h1>
         <Button className="button" onPress={() => void chooseImport()}>
@@ -113,7 +113,7 @@ function WhatUsesWhat({ list }: { list: readonly SnapshotRecord[] }) {
     <>
       <section className="view-section" aria-labelledby="uses">
         <h2 id="uses">What uses what</h2>
-        <table className="table">
+        <table className="rows">
           <thead>
             <tr>
               <th scope="col">Machine</th>
@@ -172,7 +172,7 @@ function WhatUsesWhat({ list }: { list: readonly SnapshotRecord[] }) {
         {nothing ? (
           <p className="hint">Nothing: every disk and snapshot belongs to a machine.</p>
         ) : (
-          <table className="table">
+          <table className="rows">
             <tbody>
               {looseDisks.map((disk) => (
                 <LooseDisk key={disk.id} disk={disk} onChange={again} />
