@@ -1,0 +1,135 @@
+/**
+ * Limits as a real guest meets them: disks measured by dd in it, a loop under a cap, typing beside
+ * one. One guest serves all. Times are the guest's own or ratios of one run; a limit may be kept too
+ * well on a busy host, never too badly.
+ */
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { MemoryBackend } from '../../src/machine/devices/virtio/memory-backend.ts';
+import { MIB } from '../../src/machine/memory-map.ts';
+import { MemoryStore } from '../../src/machine/testing/memory-snapshots.ts';
+import { Guest, stopGuests } from './guest.ts';
+
+const DISK = 64 * MIB;
+let guest: Guest;
+
+beforeAll(async () => {
+  guest = await Guest.boot({ disks: [new MemoryBackend(DISK), new MemoryBackend(DISK)] });
+  return () => stopGuests(false);
+}, 120_000);
+
+afterEach(() => {
+  guest.machine.setDiskLimits({});
+  guest.machine.setCpuQuota(undefined);
+});
+
+/** Seconds of the guest's clock that a command takes. */
+async function seconds(command: string): Promise<number> {
+  const clock = 'read u _ </proc/uptime';
+  const text = await guest.shell(
+    `sync; echo 3 >/proc/sys/vm/drop_caches; ${clock}; a=$u; ${command}; ${clock}; echo took $a $u`,
+  );
+  const [, from, to] = /^took (\S+) (\S+)/m.exec(text) ?? [];
+  return Number(to) - Number(from);
+}
+
+const disks = () => guest.machine.stats().disks;
+
+describe('a disk', () => {
+  test('writes as many bytes a second as it may, and its burst', async () => {
+    guest.machine.setDiskLimits({}, [{ bandwidth: 4 * MIB, burst: 0.25 }]);
+    const before = disks()[0]!.written_bytes;
+    const took = await seconds('dd if=/dev/zero of=/dev/vda bs=64k count=128 conv=fsync 2>&-');
+    expect(disks()[0]!.written_bytes - before).toBe(8 * MIB);
+    // 1 MB at once, 7 MB at 4 MB a second; the flush at the end waits for what is owed.
+    expect(took).toBeGreaterThan(0.95 * 1.75);
+    console.log(`    8 MB at 4 MB/s with a burst of 1 MB: ${took.toFixed(2)} s, at best 1.75 s`);
+    guest.machine.setDiskLimits({});
+    expect(
+      await seconds('dd if=/dev/zero of=/dev/vda bs=64k count=128 conv=fsync 2>&-'),
+    ).toBeLessThan(took);
+  });
+
+  test('does as many operations a second as it may', async () => {
+    guest.machine.setDiskLimits({}, [{ iops: 50, burst: 0.2 }]);
+    const took = await seconds('dd if=/dev/vda of=/dev/null bs=4k count=100 iflag=direct 2>&-');
+    // 10 at once, 90 at 50 a second.
+    expect(took).toBeGreaterThan(0.95 * 1.8);
+    console.log(`    100 reads at 50/s with a burst of 10: ${took.toFixed(2)} s, at best 1.80 s`);
+  });
+
+  test('shares what all disks of the VM may do', async () => {
+    guest.machine.setDiskLimits({ iops: 50, burst: 0.2 });
+    const read = (disk: string) =>
+      `dd if=/dev/${disk} of=/dev/null bs=4k count=50 iflag=direct 2>&-`;
+    expect(await seconds(`${read('vda')} & ${read('vdb')}; wait`)).toBeGreaterThan(0.95 * 1.8);
+  });
+
+  test('is limited anew while requests wait, and they are in a snapshot', async () => {
+    const sumOf = async (command: string) => /[0-9a-f]{32}/.exec(await guest.shell(command))?.[0];
+    const fresh = 'echo 3 >/proc/sys/vm/drop_caches';
+    await guest.shell('dd if=/dev/urandom of=/dev/vda bs=4k count=32 conv=fsync 2>&-');
+    const sum = await sumOf(`${fresh}; head -c 131072 /dev/vda | md5sum`);
+    expect(sum).toBeDefined();
+    guest.machine.setDiskLimits({ iops: 1, burst: 1 });
+    const read = 'dd if=/dev/vda bs=4k count=32 iflag=direct 2>&-';
+    await guest.shell(`${fresh}; (${read} | md5sum >/tmp/sum) &`);
+    const sink = new MemoryStore().sink();
+    await guest.machine.capture(sink);
+    // It would take half a minute, and nobody waits for that.
+    guest.machine.setDiskLimits({});
+    expect(await sumOf('wait; cat /tmp/sum')).toBe(sum);
+    await guest.shell('rm /tmp/sum');
+    await guest.machine.restore(sink.snapshot());
+    guest.machine.resume();
+    expect(await sumOf('wait; cat /tmp/sum')).toBe(sum);
+  });
+});
+
+describe('a processor', () => {
+  const LOOP = 'i=0; while [ $i -lt 10000 ]; do i=$((i+1)); done';
+
+  test('with a cap of a quarter does about a quarter of the work', async () => {
+    let ratio = 0;
+    // Other work of the host may disturb one round; what is wrong is so in each.
+    for (let round = 0; round < 3 && !(ratio > 3 && ratio < 5.5); round++) {
+      guest.machine.setCpuQuota(undefined);
+      const free = await seconds(LOOP);
+      guest.machine.setCpuQuota(0.25);
+      const before = guest.machine.stats();
+      const capped = await seconds(LOOP);
+      const after = guest.machine.stats();
+      const used = (after.used_s - before.used_s) / (after.wall_s - before.wall_s);
+      ratio = capped / free;
+      console.log(
+        `    a loop at 25%: ${ratio.toFixed(2)} times as long, ${(used * 100).toFixed(1)}% used`,
+      );
+      expect(used).toBeLessThan(0.25 * 1.05 + 0.1 / (after.wall_s - before.wall_s));
+    }
+    expect(ratio).toBeGreaterThan(3);
+    expect(ratio).toBeLessThan(5.5);
+  });
+
+  test('with a cap of a fifth answers who types beside a busy loop', async () => {
+    await guest.shell('while :; do :; done & echo');
+    guest.machine.setCpuQuota(0.2);
+    let median = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 3 && !(median < 150); round++) {
+      const latencies: number[] = [];
+      for (const key of 'abcdefghijklmnopqrst') {
+        const from = performance.now();
+        await guest.expect(new RegExp(key), key);
+        latencies.push(performance.now() - from);
+      }
+      median = latencies.sort((a, b) => a - b)[10]!;
+      console.log(
+        `    keys at a cap of 20%: median ${median.toFixed(0)} ms, worst ${latencies.at(-1)!.toFixed(0)} ms`,
+      );
+      await guest.expect(/\^C/, '\x03');
+    }
+    expect(median).toBeLessThan(150);
+    const { steal_s } = guest.machine.stats();
+    expect(steal_s).toBeGreaterThan(0);
+    guest.machine.setCpuQuota(undefined);
+    await guest.shell('kill %1');
+  });
+});
