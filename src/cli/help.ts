@@ -116,7 +116,8 @@ are known outside: they show as "user", and modules of the kernel as "kernel".
        tabvisor snapshot diff FILE FILE
 
 info says what a machine that "run --save" or the page has written is, verify reads and checks all
-of it, diff names what differs between two: exit code 0 when nothing does, 1 otherwise.
+of it, diff names what differs between two (what the machines are, their registers and devices, the
+addresses of RAM, places of disks): exit code 0 when nothing does, 1 otherwise.
 `,
   templates: `Usage: tabvisor templates
 

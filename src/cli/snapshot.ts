@@ -2,11 +2,10 @@
  * `tabvisor snapshot info|verify|diff`: what .tabvm files hold, whether they are whole, and how two
  * of one machine differ.
  */
-import { PAGE_SIZE } from '../core/layout.ts';
 import { UserError } from '../machine/errors.ts';
 import { MIB } from '../machine/memory-map.ts';
-import type { Saved } from '../machine/state.ts';
 import { ExitCode } from './exit.ts';
+import { differences } from './snapshot-diff.ts';
 import { type OpenTabvm, openTabvm, unusable } from './tabvm.ts';
 
 const USAGE = 'Write it as in "tabvisor snapshot info FILE".';
@@ -74,61 +73,14 @@ async function diff(
   paths: readonly string[],
   print: (text: string) => void,
 ): Promise<number> {
-  const lines: string[] = [];
-  for (const path of differences(one!.source.image.state, other!.source.image.state, 'state')) {
-    lines.push(path);
-  }
-  const pages = await pagesOf(one!, paths[0]!);
-  let changed = 0;
-  let first = -1;
-  const others = await pagesOf(other!, paths[1]!);
-  for (const page of new Set([...pages.keys(), ...others.keys()])) {
-    const [a, b] = [pages.get(page), others.get(page)];
-    if (a && b && Buffer.compare(a, b) === 0) continue;
-    changed++;
-    first = first < 0 ? page : Math.min(first, page);
-  }
-  if (changed > 0) {
-    lines.push(`RAM: ${changed} pages differ, the first at 0x${(first * PAGE_SIZE).toString(16)}`);
-  }
-  for (const line of lines) print(`${line}\n`);
-  return lines.length === 0 ? ExitCode.Done : ExitCode.Failed;
-}
-
-async function pagesOf({ source }: OpenTabvm, path: string): Promise<Map<number, Uint8Array>> {
-  const pages = new Map<number, Uint8Array>();
+  let code: number = ExitCode.Done;
   try {
-    for await (const { first, bytes } of source.pages()) {
-      for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
-        const page = bytes.subarray(at, at + PAGE_SIZE);
-        if (page.some((byte) => byte !== 0)) pages.set(first + at / PAGE_SIZE, page);
-      }
+    for await (const line of differences(one!, other!)) {
+      print(`${line}\n`);
+      code = ExitCode.Failed;
     }
   } catch (error) {
-    throw unusable(path, error);
+    throw unusable(paths.join(' or '), error);
   }
-  return pages;
-}
-
-/** Paths of values that differ. */
-function* differences(
-  one: Saved | undefined,
-  other: Saved | undefined,
-  path: string,
-): Generator<string> {
-  if (isRecord(one) && isRecord(other)) {
-    for (const key of new Set([...Object.keys(one), ...Object.keys(other)])) {
-      yield* differences(one[key], other[key], `${path}.${key}`);
-    }
-    return;
-  }
-  const same =
-    one instanceof Uint8Array && other instanceof Uint8Array
-      ? Buffer.compare(one, other) === 0
-      : JSON.stringify(one) === JSON.stringify(other);
-  if (!same) yield path.replace(/[^\x20-\x7e]/g, '?');
-}
-
-function isRecord(value: Saved | undefined): value is { readonly [key: string]: Saved } {
-  return typeof value === 'object' && !Array.isArray(value) && !(value instanceof Uint8Array);
+  return code;
 }
