@@ -6,7 +6,7 @@
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
-/** A guest that waits takes this much of a processor: from measurements of twenty-five at once. */
+/** A guest that waits takes at most this much of a processor: one at its prompt is below it. */
 const IDLE_SHARE = 0.01;
 /** What a guest's worker, its tables and its translations take beside its memory, in bytes. */
 const OVERHEAD = 24 * MIB;
