@@ -11,7 +11,7 @@ const layers = {
   core: ['isa'],
   translator: ['core', 'isa'],
   machine: ['resources', 'translator', 'core', 'isa'],
-  storage: ['machine', 'translator', 'core', 'isa'],
+  storage: ['machine', 'resources', 'translator', 'core', 'isa'],
   worker: ['machine', 'resources', 'translator', 'core', 'isa'],
   hypervisor: ['worker', 'storage', 'machine', 'resources', 'translator', 'core', 'isa'],
   ui: ['hypervisor', 'worker', 'storage', 'machine', 'resources', 'translator', 'core', 'isa'],
