@@ -18,6 +18,7 @@ const parts = [
   'src/isa',
   'src/translator',
   'src/machine',
+  'src/resources',
   'src/storage',
   'src/cli',
   'wasm',

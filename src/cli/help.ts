@@ -6,6 +6,9 @@ Runs RISC-V guests in this terminal, on the machine that also runs in a browser 
 
 Commands:
   run         boot a guest, a kernel, firmware or a bare-metal program
+  up          bring up several guests that a lab file describes
+  ps, exec, logs, down, update
+              ask a lab that is up
   profile     run a guest, then show where it spent its instructions
   snapshot    show, check or compare machines that were saved
   templates   list the guests that can be started by name
@@ -13,6 +16,27 @@ Commands:
   disk        copy the disk of an overlay out to a raw image, or a raw image in
 
 "tabvisor COMMAND --help" says more about each; "tabvisor --version" prints the version.
+`,
+  up: `Usage: tabvisor up FILE [OPTION]...
+
+Brings up the guests of a lab file (docs/labs.md), each in a thread of its own, in their order, and
+stays until they have ended, Ctrl-C or "tabvisor down".
+
+  --exec VM:CMD   run a command when all are ready, then end; may be given again; the exit code is
+                  that of the first that fails
+  --timeout S     end after S seconds, with code 124
+  --json          one line of JSON on stdout at the end; what guests say goes to stderr
+  --metrics PORT  OpenMetrics text at http://127.0.0.1:PORT/metrics; 0 takes a port that is free
+  --name LAB      another name than the file's, for several labs at once
+`,
+  lab: `Usage: tabvisor ps|exec|logs|down|update [--name LAB] ...
+
+  ps                          the guests of the lab that is up
+  exec VM COMMAND             run a command in a guest, with its exit code
+  logs [VM]                   what the console of one, or of all, has said last
+  down                        end the lab
+  update [--batch N] FILE     replace the guests that FILE describes in another way, N at a time;
+                              when one does not become ready, all are as before
 `,
   run: `Usage: tabvisor run [OPTION]...
 

@@ -2,11 +2,15 @@
  * The command line: takes the arguments to the command that they name. Guarantees that a mistake of
  * the caller ends with one sentence on stderr and exit code 2, and a defect with its trace and 1.
  */
+import { isMainThread } from 'node:worker_threads';
 import { messageOf, UserError } from '../machine/errors.ts';
 import { disasm } from './disasm.ts';
 import { disk } from './disk.ts';
 import { ExitCode } from './exit.ts';
 import { help } from './help.ts';
+import { askLab } from './lab/commands.ts';
+import { up } from './lab/up.ts';
+import { runThread } from './lab/vm-thread.ts';
 import { profile } from './profile.ts';
 import { version } from './repository.ts';
 import { run } from './run.ts';
@@ -45,6 +49,18 @@ async function main(words: readonly string[]): Promise<number> {
       if (wantsHelp) process.stdout.write(help.disasm);
       else await disasm(rest, process.stdout);
       return ExitCode.Done;
+    case 'up':
+      if (!wantsHelp) return up(rest);
+      process.stdout.write(help.up);
+      return ExitCode.Done;
+    case 'ps':
+    case 'exec':
+    case 'logs':
+    case 'down':
+    case 'update':
+      if (!wantsHelp) return askLab(command, rest);
+      process.stdout.write(help.lab);
+      return ExitCode.Done;
     case '--version':
     case '-V':
       if (rest.length > 0) {
@@ -54,7 +70,7 @@ async function main(words: readonly string[]): Promise<number> {
       return ExitCode.Done;
     case undefined:
       throw new UserError(
-        'Say what to do: run, profile, snapshot, disk, templates or disasm. See "tabvisor --help".',
+        'Say what to do: run, up, profile, snapshot, disk, templates or disasm. See "tabvisor --help".',
       );
     default:
       if (!HELP.includes(command)) {
@@ -71,17 +87,23 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-try {
-  const code = await main(process.argv.slice(2));
-  await flushed(process.stdout);
-  await flushed(process.stderr);
-  process.exit(code);
-} catch (error) {
-  const usage = error instanceof UserError;
-  process.stderr.write(
-    usage ? `tabvisor: ${error.message}\n` : `tabvisor failed: ${stackOf(error)}\n`,
-    () => process.exit(usage ? ExitCode.Usage : ExitCode.Failed),
-  );
+// The same bundle is the thread of each VM of a lab.
+if (isMainThread) await begin();
+else await runThread();
+
+async function begin(): Promise<void> {
+  try {
+    const code = await main(process.argv.slice(2));
+    await flushed(process.stdout);
+    await flushed(process.stderr);
+    process.exit(code);
+  } catch (error) {
+    const usage = error instanceof UserError;
+    process.stderr.write(
+      usage ? `tabvisor: ${error.message}\n` : `tabvisor failed: ${stackOf(error)}\n`,
+      () => process.exit(usage ? ExitCode.Usage : ExitCode.Failed),
+    );
+  }
 }
 
 function stackOf(error: unknown): string {

@@ -157,7 +157,7 @@ interface Program {
 }
 
 /** What the machine runs, and what it must have for that. */
-async function programOf(
+export async function programOf(
   args: RunArguments,
   opened: OpenTabvm | undefined,
   template: TemplateStart | undefined,
@@ -182,7 +182,10 @@ async function loaded(boot: MachineConfig['boot']): Promise<BootConfig> {
 }
 
 /** Makes a machine what its template's snapshot holds; one that it cannot take boots its kernel. */
-async function startTemplate(machine: Machine, { source, name }: TemplateStart): Promise<void> {
+export async function startTemplate(
+  machine: Machine,
+  { source, name }: TemplateStart,
+): Promise<void> {
   await machine.restore(source, { generation: 'new', name }).catch(() => {});
 }
 

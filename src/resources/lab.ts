@@ -137,7 +137,6 @@ const ReadySchema = v.pipe(
     'A readiness check is one of prompt, command, console and agent.',
   ),
 );
-export type Ready = v.InferOutput<typeof ReadySchema>;
 
 const VmSchema = v.strictObject({
   template: v.optional(named('The name of a template'), 'micro'),
