@@ -75,6 +75,31 @@ test('it is whole, goes on where it was, and has its disk', async () => {
   await opened.close();
 });
 
+test('it goes to another machine by a file of its own and back, and both ends lose nothing', async () => {
+  const opened = await openTabvm(FILE);
+  const boot = await bootOf(opened);
+  const { disks, close } = await disksOf(opened);
+  let one = await machine(boot, MEMORY, disks);
+  await one.restore(opened.source);
+  for (const name of ['there', 'back']) {
+    one.resume();
+    await instructions(one, 100_000);
+    const path = join(folder, `${name}.tabvm`);
+    await saveTabvm(one, { path, boot, template: '', disks });
+    // Who stays behind goes on as well: a branch.
+    expect(await end(one)).toBe(0);
+    one.destroy();
+    const next = await openTabvm(path);
+    one = await machine(await bootOf(next), MEMORY, disks);
+    await one.restore(next.source);
+    await next.close();
+  }
+  expect(await end(one)).toBe(0);
+  one.destroy();
+  await close();
+  await opened.close();
+});
+
 describe('is refused with a sentence that names it', () => {
   const refusal = async (bytes: Uint8Array): Promise<string> => {
     const path = join(folder, 'bad.tabvm');
