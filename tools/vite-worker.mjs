@@ -104,13 +104,17 @@ export function workerAssets() {
       handler: (html) =>
         building ? html : html.replace(/<meta\s+http-equiv="Content-Security-Policy"[^>]*>/, ''),
     },
-    generateBundle(_, bundle) {
-      const files = Object.keys(bundle).filter((name) => name.startsWith('assets/'));
-      this.emitFile({
-        type: 'asset',
-        fileName: 'precache.json',
-        source: JSON.stringify([...files.sort(), 'theme.js', 'icon.svg', 'site.webmanifest']),
-      });
+    // Last: chunks that held nothing but styles are gone by then.
+    generateBundle: {
+      order: 'post',
+      handler(_, bundle) {
+        const files = Object.keys(bundle).filter((name) => name.startsWith('assets/'));
+        this.emitFile({
+          type: 'asset',
+          fileName: 'precache.json',
+          source: JSON.stringify([...files.sort(), 'theme.js', 'icon.svg', 'site.webmanifest']),
+        });
+      },
     },
   };
 }
