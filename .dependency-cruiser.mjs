@@ -57,14 +57,6 @@ const config = {
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'] },
     },
     {
-      name: 'no-cycle',
-      comment: 'Modules that import each other in a circle cannot be understood one at a time.',
-      severity: 'error',
-      from: {},
-      // A script that is fetched when it is needed may use what fetched it.
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only', 'dynamic-import'] } },
-    },
-    {
       name: 'no-unresolvable',
       comment: 'An import must lead somewhere.',
       severity: 'error',

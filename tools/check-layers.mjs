@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import config from '../.dependency-cruiser.mjs';
+import { findCycles } from './lib/cycles.mjs';
 
 // dependency-cruiser 17 lets swc parse TypeScript but does not tell it of JSX. Its import takes what
 // the module exports at that moment, so the correction comes first.
@@ -33,12 +34,22 @@ export async function checkLayers(baseDir = root) {
   if (typeof output === 'string') throw new Error('dependency-cruiser gave text, not a result.');
   return {
     modules: output.modules.filter(({ source }) => source.startsWith('src/')).length,
-    violations: output.summary.violations.map(({ rule, from, to }) => ({
-      rule: rule.name,
-      from,
-      to,
-      comment: forbidden.find(({ name }) => name === rule.name)?.comment ?? '',
-    })),
+    violations: [
+      ...output.summary.violations.map(({ rule, from, to }) => ({
+        rule: rule.name,
+        from,
+        to,
+        comment: forbidden.find(({ name }) => name === rule.name)?.comment ?? '',
+      })),
+      ...findCycles(baseDir).map((cycle) => ({
+        rule: 'no-cycle',
+        from: cycle.at(-1) ?? '',
+        to: cycle[0] ?? '',
+        comment:
+          'Modules that import each other in a circle cannot be understood one at a time: ' +
+          `${cycle.join(' → ')}.`,
+      })),
+    ],
   };
 }
 

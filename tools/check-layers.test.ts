@@ -29,6 +29,15 @@ test('imports that go downwards pass, and the modules are counted', async () => 
   expect(await checkLayers(folder)).toEqual({ modules: 3, violations: [] });
 });
 
+test('types may be of each other, and a script that is fetched may use what fetched it', async () => {
+  const folder = tree({
+    'src/ui/a.ts': "import type { B } from './b.ts';\nexport type A = B;\nvoid import('./c.ts');",
+    'src/ui/b.ts': "import { type A } from './a.ts';\nexport type B = A | 1;",
+    'src/ui/c.ts': "import './a.ts';",
+  });
+  expect((await checkLayers(folder)).violations).toEqual([]);
+});
+
 test.each([
   ['layer-machine', 'src/machine/a.ts', "import '../ui/b.ts';", 'src/ui/b.ts'],
   [
