@@ -1,6 +1,6 @@
 /**
  * Limits as a real guest meets them: disks measured by dd in it, a loop under a cap, typing beside
- * one. One guest serves all. Times are the guest's own or ratios of one run; a limit may be kept too
+ * one. One guest serves all. Times are the guest's own, shares the machine's; a limit may be kept too
  * well on a busy host, never too badly.
  */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -86,34 +86,28 @@ describe('a disk', () => {
 });
 
 describe('a processor', () => {
-  const LOOP = 'i=0; while [ $i -lt 10000 ]; do i=$((i+1)); done';
+  const LOOP = 'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done';
 
-  test('with a cap of a quarter does about a quarter of the work', async () => {
-    let ratio = 0;
-    // Other work of the host may disturb one round; what is wrong is so in each.
-    for (let round = 0; round < 3 && !(ratio > 3 && ratio < 5.5); round++) {
-      guest.machine.setCpuQuota(undefined);
-      const free = await seconds(LOOP);
-      guest.machine.setCpuQuota(0.25);
-      const before = guest.machine.stats();
-      const capped = await seconds(LOOP);
-      const after = guest.machine.stats();
-      const used = (after.used_s - before.used_s) / (after.wall_s - before.wall_s);
-      ratio = capped / free;
-      console.log(
-        `    a loop at 25%: ${ratio.toFixed(2)} times as long, ${(used * 100).toFixed(1)}% used`,
-      );
-      expect(used).toBeLessThan(0.25 * 1.05 + 0.1 / (after.wall_s - before.wall_s));
-    }
-    expect(ratio).toBeGreaterThan(3);
-    expect(ratio).toBeLessThan(5.5);
+  test('with a cap of a quarter is used as much by a loop, whose clock goes on meanwhile', async () => {
+    guest.machine.setCpuQuota(0.25);
+    const before = guest.machine.stats();
+    const took = await seconds(LOOP);
+    const after = guest.machine.stats();
+    const used = after.used_s - before.used_s;
+    const wall = after.wall_s - before.wall_s;
+    const share = `${((100 * used) / wall).toFixed(1)}% used`;
+    console.log(`    a loop at 25%: ${took.toFixed(2)} s of the guest's clock, ${share}`);
+    // What it had saved up comes on top.
+    expect(used).toBeLessThan(0.25 * 1.05 * wall + 0.1);
+    expect(took).toBeGreaterThan(2 * used);
+    expect(after.steal_s - before.steal_s).toBeGreaterThan(2 * used);
   });
 
   test('with a cap of a fifth answers who types beside a busy loop', async () => {
     await guest.shell('while :; do :; done & echo');
     guest.machine.setCpuQuota(0.2);
     let median = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < 3 && !(median < 150); round++) {
+    for (let round = 0; round < 3 && !(median < 250); round++) {
       const latencies: number[] = [];
       for (const key of 'abcdefghijklmnopqrst') {
         const from = performance.now();
@@ -126,7 +120,7 @@ describe('a processor', () => {
       );
       await guest.expect(/\^C/, '\x03');
     }
-    expect(median).toBeLessThan(150);
+    expect(median).toBeLessThan(250);
     const { steal_s } = guest.machine.stats();
     expect(steal_s).toBeGreaterThan(0);
     guest.machine.setCpuQuota(undefined);
