@@ -204,7 +204,10 @@ test('a host that stood still is a pause to the guest, and is in the log', async
     for (const id of renderers) process.kill(id, 'SIGCONT');
   }
   await expect(shownState(page)).toHaveText('Running');
-  await typeLine(page, 'echo $(dmesg | grep -cE "soft lockup|detected stall|stuck for")-complaints');
+  await typeLine(
+    page,
+    'echo $(dmesg | grep -cE "soft lockup|detected stall|stuck for")-complaints',
+  );
   await expectOutput(page, /^0-complaints$/m);
   // What the browser says when it freezes a page, and when it thaws it.
   await page.evaluate(() => {
