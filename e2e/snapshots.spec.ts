@@ -1,0 +1,287 @@
+/**
+ * Snapshots with real guests in the browser: taken while the guest works, gone back to, branched,
+ * cloned, sent to a file and into another browser; and what is left when the page is loaded
+ * anew, when its tab goes away in the middle, and in a second tab.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, expect, type JSHandle, type Page, test } from '@playwright/test';
+import type { Fleet } from '../src/hypervisor/fleet.ts';
+import { fleetOf } from './support/fleet.ts';
+import { boot, expectOutput, expectShell, shownState, typeLine } from './support/page.ts';
+
+/** The one VM that an address boots, with a disk of its own. */
+const DISK = 1 << 20;
+
+/** Counts in each of many places for ever; there is /tmp/lost when one is not what it must be. */
+const COUNTER =
+  'awk \'BEGIN { for (;;) { n++; for (i = 0; i < 20000; i++) { if (n > 1 && a[i] != n - 1) print "lost" >"/tmp/lost"; a[i] = n }; print n >"/tmp/count"; close("/tmp/count") } }\' &';
+
+async function firstId(fleet: JSHandle<Fleet>): Promise<string> {
+  return fleet.evaluate(({ store }) => store.getState().vms[0]?.id ?? '');
+}
+
+/** The view of a VM. */
+function view(fleet: JSHandle<Fleet>, id: string) {
+  return fleet.evaluate((fleet, id) => {
+    const { status, recovery, reason, current, name } = fleet.get(id)?.view ?? {};
+    return { status, recovery, reason, current, name };
+  }, id);
+}
+
+function take(fleet: JSHandle<Fleet>, id: string, name: string) {
+  return fleet.evaluate(
+    async (fleet, { id, name }) => {
+      const report = await fleet.get(id)?.takeSnapshot({ name });
+      if (!report) throw new Error('There is no such VM.');
+      return report;
+    },
+    { id, name },
+  );
+}
+
+/** Goes back to a snapshot; returns the milliseconds until the guest runs. */
+function restore(fleet: JSHandle<Fleet>, id: string, snapshot: string) {
+  return fleet.evaluate(
+    async (fleet, { id, snapshot }) => {
+      const from = performance.now();
+      await fleet.get(id)?.restore(snapshot);
+      return performance.now() - from;
+    },
+    { id, snapshot },
+  );
+}
+
+/** Opens the console of a VM, and waits for its shell. */
+async function show(page: Page, id: string): Promise<void> {
+  await page.evaluate((id) => {
+    location.hash = `#/vm/${id}`;
+  }, id);
+  const open = page.getByRole('button', { name: 'Open console' });
+  await page.locator('.terminal-host').or(open).first().waitFor();
+  if (await open.isVisible()) await open.click();
+  await expectShell(page);
+}
+
+async function storageReady(fleet: JSHandle<Fleet>): Promise<void> {
+  await expect
+    .poll(() => fleet.evaluate(({ snapshots }) => snapshots.getState().storage.kind))
+    .toBe('ready');
+}
+
+/** Makes a VM with a disk that lasts, and shows its console. */
+async function bootKept(page: Page): Promise<{ fleet: JSHandle<Fleet>; id: string }> {
+  await page.goto('./');
+  const fleet = await fleetOf(page);
+  const id = await fleet.evaluate(async (fleet, size) => {
+    const [template] = await fleet.images.templates();
+    if (!template) throw new Error('There is no template.');
+    return fleet.create({ template, count: 1, disks: [{ kind: 'persistent', size }] })[0] ?? '';
+  }, DISK);
+  await show(page, id);
+  return { fleet, id };
+}
+
+test('a guest at work is snapshotted, gone back to, branched and cloned; its disk goes along', async ({
+  page,
+}) => {
+  const { fleet, id } = await bootKept(page);
+  await typeLine(page, `X=one; echo one | dd of=/dev/vda conv=fsync 2>/dev/null; ${COUNTER}`);
+  await typeLine(page, 'sleep 2; cat /tmp/count; echo began');
+  await expectOutput(page, /^began$/m);
+  const first = await take(fleet, id, 'first');
+  await typeLine(page, 'X=two; echo two | dd of=/dev/vda conv=fsync 2>/dev/null; echo changed');
+  await expectOutput(page, /^changed$/m);
+  const second = await take(fleet, id, 'second');
+  console.log(
+    `    snapshots: the guest stood still ${first.pause_ms.toFixed(1)} and ${second.pause_ms.toFixed(1)} ms; ` +
+      `whole after ${first.total_ms.toFixed(0)} and ${second.total_ms.toFixed(0)} ms; ${first.bytes} and ${second.bytes} bytes`,
+  );
+  expect(second.bytes).toBeLessThan(first.bytes / 2);
+
+  const ms = await restore(fleet, id, first.id);
+  console.log(`    restore of a running VM: ${ms.toFixed(0)} ms`);
+  await typeLine(page, 'clear; echo X is $X; head -c 3 /dev/vda; echo; kill %1; wait; echo over');
+  await expectOutput(page, /^X is one\none$/m);
+  await expectOutput(page, /^over$/m);
+  await expect.poll(() => view(fleet, id)).toMatchObject({ current: first.id });
+  const branch = await take(fleet, id, 'branch');
+  const parents = await fleet.evaluate(({ snapshots }) =>
+    snapshots.getState().list.map(({ name, parent }) => [name, parent]),
+  );
+  expect(parents).toEqual([
+    ['first', undefined],
+    ['second', first.id],
+    ['branch', first.id],
+  ]);
+
+  const [clone] = await fleet.evaluate(
+    (fleet, from) => fleet.clone({ from, names: ['copy'] }),
+    second.id,
+  );
+  await show(page, clone ?? '');
+  await typeLine(page, 'clear; echo X is $X; head -c 3 /dev/vda; echo; hostname');
+  await expectOutput(page, /^X is two\ntwo\ncopy$/m);
+  // What the clone writes is its own.
+  await typeLine(page, 'clear; echo new | dd of=/dev/vda conv=fsync; cat /tmp/lost || echo sure');
+  await expectOutput(page, /^sure$/m);
+  await show(page, id);
+  await typeLine(page, 'clear; head -c 3 /dev/vda; echo .');
+  await expectOutput(page, /^one\n?\.$/m);
+  for (const one of [first.id, second.id, branch.id]) {
+    await fleet.evaluate((fleet, one) => fleet.verifySnapshot(one), one);
+  }
+  await fleet.evaluate((fleet, one) => fleet.removeSnapshot(one), first.id);
+  await restore(fleet, id, branch.id);
+  await typeLine(page, 'clear; echo X is $X');
+  await expectOutput(page, /^X is one$/m);
+});
+
+test('a reload, a tab that goes away and a guest that crashes leave the VM and its last state', async ({
+  page,
+  context,
+}) => {
+  const { fleet, id } = await bootKept(page);
+  await typeLine(page, 'X=saved; echo disk | dd of=/dev/vda conv=fsync 2>/dev/null; echo done');
+  await expectOutput(page, /^done$/m);
+  await take(fleet, id, 'first');
+  await typeLine(
+    page,
+    'X=lost; echo late | dd of=/dev/vda conv=fsync 2>/dev/null; echo done twice',
+  );
+  await expectOutput(page, /^done twice$/m);
+
+  page.on('dialog', (dialog) => dialog.accept());
+  await page.reload();
+  let again = await fleetOf(page);
+  await storageReady(again);
+  const kept = await firstId(again);
+  const { recovery, status, reason } = await view(again, kept);
+  expect([status, reason]).toEqual(['off', 'It was cut off when its page ended.']);
+  const ms = await restore(again, kept, recovery ?? '');
+  console.log(`    restore after a reload: ${ms.toFixed(0)} ms`);
+  await show(page, kept);
+  await typeLine(page, 'clear; echo X is $X; head -c 4 /dev/vda; echo');
+  await expectOutput(page, /^X is saved\ndisk$/m);
+
+  // The guest crashes.
+  await typeLine(page, 'echo c >/proc/sysrq-trigger');
+  await expect(shownState(page)).toHaveText('Crashed');
+  await expect.poll(() => view(again, kept)).toMatchObject({ recovery });
+  await restore(again, kept, recovery ?? '');
+  await expect(shownState(page)).toHaveText('Running');
+
+  // The tab goes away in the middle of a capture.
+  await again.evaluate((fleet, id) => {
+    void fleet.get(id)?.takeSnapshot({ name: 'half' });
+  }, kept);
+  await page.close({ runBeforeUnload: false });
+  const other = await context.newPage();
+  await other.goto('./');
+  again = await fleetOf(other);
+  await storageReady(again);
+  const names = () =>
+    again.evaluate(({ snapshots }) => snapshots.getState().list.map(({ name }) => name));
+  expect((await names())[0]).toBe('first');
+  const last = (await view(again, kept)).recovery;
+  await restore(again, kept, last ?? '');
+  await show(other, kept);
+  await typeLine(other, 'clear; echo X is $X; head -c 4 /dev/vda; echo');
+  await expectOutput(other, /^X is saved\ndisk$/m);
+
+  // A second tab says that the first one has them, and works without.
+  const second = await context.newPage();
+  await second.goto('./?boot=micro');
+  await expectShell(second);
+  const third = await fleetOf(second);
+  await expect
+    .poll(() => third.evaluate(({ snapshots }) => snapshots.getState().storage))
+    .toMatchObject({ kind: 'unavailable', message: /open in another tab/ });
+  expect(await third.evaluate(({ store }) => store.getState().vms.length)).toBe(1);
+  await take(again, kept, 'the first tab goes on');
+  expect((await names()).at(-1)).toBe('the first tab goes on');
+});
+
+/** Puts a file into the page, where it is `file`. */
+async function importFile(page: Page, fleet: JSHandle<Fleet>, path: string): Promise<string> {
+  await page.evaluate(() => {
+    const input = document.createElement('input');
+    input.type = 'file';
+    input.id = 'a-file';
+    document.body.append(input);
+  });
+  await page.locator('#a-file').setInputFiles(path);
+  return fleet.evaluate(async (fleet) => {
+    const input = document.querySelector<HTMLInputElement>('#a-file');
+    const file = input?.files?.[0];
+    input?.remove();
+    if (!file) throw new Error('There is no file.');
+    return fleet.importVm(file);
+  });
+}
+
+async function exportFile(fleet: JSHandle<Fleet>, id: string, path: string): Promise<void> {
+  const address = await fleet.evaluate(async (fleet, id) => {
+    const { stream } = await fleet.exportVm(id);
+    const blob = await new Response(stream).blob();
+    return new Promise<string>((resolve, reject) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(String(reader.result));
+      reader.onerror = () => reject(reader.error);
+      reader.readAsDataURL(blob);
+    });
+  }, id);
+  writeFileSync(path, Buffer.from(address.slice(address.indexOf(',') + 1), 'base64'));
+}
+
+async function elsewhere(browser: Browser): Promise<{ page: Page; fleet: JSHandle<Fleet> }> {
+  const page = await (await browser.newContext()).newPage();
+  await page.goto('./');
+  return { page, fleet: await fleetOf(page) };
+}
+
+test('a VM goes out as a file, which the command line verifies, and into another browser', async ({
+  page,
+  browser,
+}) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tabvisor-e2e-'));
+  try {
+    const { fleet, id } = await bootKept(page);
+    await typeLine(
+      page,
+      'echo hello >/tmp/greeting; echo disk | dd of=/dev/vda conv=fsync; echo done',
+    );
+    await expectOutput(page, /^done$/m);
+    const first = join(folder, 'first.tabvm');
+    await exportFile(fleet, id, first);
+
+    const verified = execFileSync('node', ['bin/tabvisor', 'snapshot', 'verify', first]);
+    expect(verified.toString()).toContain('is whole');
+
+    const other = await elsewhere(browser);
+    const imported = await importFile(other.page, other.fleet, first);
+    await other.fleet.evaluate((fleet, id) => fleet.get(id)?.start(), imported);
+    await show(other.page, imported);
+    await typeLine(other.page, 'clear; cat /tmp/greeting; head -c 4 /dev/vda; echo');
+    await expectOutput(other.page, /^hello\ndisk$/m);
+
+    const second = join(folder, 'second.tabvm');
+    writeFileSync(second, Buffer.from('no machine at all'));
+    await expect(importFile(other.page, other.fleet, second)).rejects.toThrow(
+      /The .tabvm file is damaged: it does not begin like one\./,
+    );
+    await other.page.context().close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('an address whose VM was never kept opens no storage', async ({ page }) => {
+  await boot(page);
+  const fleet = await fleetOf(page);
+  // Longer than the page waits before it looks for kept VMs.
+  await page.waitForTimeout(4000);
+  expect(await fleet.evaluate(({ snapshots }) => snapshots.getState().storage.kind)).toBe('closed');
+});
