@@ -1,4 +1,5 @@
 /** What the page shows without VMs: what there is to boot, or why there is nothing. */
+import { lazy, Suspense } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { BOOT_COUNT_MAXIMUM } from '../../hypervisor/boot-request.ts';
 import type { MissingFeature } from '../../hypervisor/features.ts';
@@ -7,6 +8,9 @@ import { createVms, forgetAddress, loadCatalogue } from '../boot.ts';
 import { Keys } from '../parts/controls.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { setUi, useUi } from '../store.ts';
+
+/** Rarely is one being made. */
+const TemplateMade = lazy(() => import('./template-made.tsx'));
 
 export function Welcome() {
   const catalogue = useUi((state) => state.catalogue);
@@ -60,6 +64,9 @@ export function Welcome() {
                 </li>
               ))}
             </ul>
+            <Suspense>
+              <TemplateMade />
+            </Suspense>
             <p className="muted tips">
               <span>
                 <Keys shortcut="N" /> new VM
