@@ -88,12 +88,13 @@ test('the dialog makes a scratch disk, and the guest has the VM’s name', async
   await page.goto('./');
   await page.getByRole('button', { name: 'New VM' }).click();
   await page.getByRole('textbox', { name: 'Name' }).fill('my lab');
-  const disk = page.getByRole('textbox', { name: 'Scratch disk' });
+  await page.getByRole('radio', { name: /^Scratch/ }).click({ force: true });
+  const disk = page.getByRole('textbox', { name: 'Size of the disk' });
   await disk.fill('much');
   await expect(page.getByText('Write a size such as 64 MB')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Create VM' })).toBeDisabled();
-  await disk.fill('2 GB');
-  await expect(page.getByText('At most 1 GB')).toBeVisible();
+  await disk.fill('65 GB');
+  await expect(page.getByText('At most 64 GB')).toBeVisible();
   await disk.fill('8 MB');
   await page.getByRole('button', { name: 'Create VM' }).click();
   await expect
