@@ -134,11 +134,9 @@ test('goes on from its snapshot: the shell comes first, its disk is as it was th
   const index = parseSnapshotIndex(readFileSync(join(image, snapshot.file), 'utf8'), 'index');
   const stored = async (one: Stored) =>
     new Uint8Array(gunzipSync(readFileSync(join(image, 'snapshot', storedName(one)))));
-  const loaded: number[] = [];
-  const source = templateSource(index, await stored(index.state), (piece) => {
-    loaded.push(piece);
-    return stored(index.pieces[piece]!);
-  });
+  const source = templateSource(index, await stored(index.state), (piece) =>
+    stored(index.pieces[piece]!),
+  );
   const { disk, close } = await openOverlay({ image: join(image, snapshot.disk.file) });
   const machine = Machine.create(
     {
@@ -173,7 +171,6 @@ test('goes on from its snapshot: the shell comes first, its disk is as it was th
     await shows(/another\r\n0\r\n/);
     while (machine.state.kind === 'running') await new Promise((one) => setTimeout(one, 20));
     expect(machine.state).toMatchObject({ kind: 'off' });
-    expect(new Set(loaded).size).toBe(loaded.length);
     // What was written is consistent with what was there.
     const raw = join(folder, 'left.ext4');
     const bytes = new Uint8Array(disk.size);

@@ -59,7 +59,10 @@ export function templateSource(
         for (let one = next; one < Math.min(next + AHEAD, pieces.length); one++) {
           if (!given.has(one)) begin(one);
         }
-        yield* await take(next);
+        // Whoever needs a page of it meanwhile gets it from here.
+        yield* await begin(next);
+        given.add(next);
+        loading.delete(next);
       }
     },
     async fetch(pages) {
