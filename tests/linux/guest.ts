@@ -45,7 +45,8 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-export const PROMPT = /root@micro:[^\n]*# $/;
+/** The host's name in it is another one once the guest has been told that it is a clone. */
+export const PROMPT = /root@[\w-]+:[^\n]*# $/;
 
 /** What runs guest code: TABVISOR_TIER=interpreter runs these tests on one of the two alone. */
 const tier = (['interpreter', 'translator', 'both'] as const).find(
@@ -189,8 +190,8 @@ export class Guest {
 
   /** Types a command line and gives what it printed. */
   async shell(line: string): Promise<string> {
-    const shown = await this.expect(/\n[\s\S]*root@micro:[^\n]*# $/, `${line}\n`);
-    return shown.slice(shown.indexOf('\n') + 1, shown.lastIndexOf('root@micro'));
+    const shown = await this.expect(/\n[\s\S]*root@[\w-]+:[^\n]*# $/, `${line}\n`);
+    return shown.slice(shown.indexOf('\n') + 1, shown.lastIndexOf('root@'));
   }
 
   async shows(pattern: RegExp): Promise<string> {
