@@ -38,12 +38,13 @@ function preloadPage(): Plugin {
     name: 'preload-page',
     transformIndexHtml: {
       order: 'post',
-      handler(_, { bundle }) {
+      handler(html, { bundle }) {
         const page = Object.values(bundle ?? {}).find(
           (chunk) => chunk.type === 'chunk' && chunk.facadeModuleId?.endsWith('/src/ui/page.tsx'),
         );
         if (page?.type !== 'chunk') return [];
-        return [page.fileName, ...page.imports].map((file) => ({
+        const files = [page.fileName, ...page.imports].filter((file) => !html.includes(file));
+        return files.map((file) => ({
           tag: 'link',
           attrs: { rel: 'modulepreload', crossorigin: true, href: `./${file}` },
           injectTo: 'head' as const,
