@@ -155,7 +155,10 @@ test.describe('on a touch screen', () => {
     await page.keyboard.type('c');
     await expectOutput(page, /\^C\nroot@micro-1:~# *$/);
     await page.getByRole('button', { name: 'Send text' }).tap();
-    await page.getByRole('textbox').last().fill('echo one-$((1 + 1))\necho two-$((1 + 2))');
+    await page
+      .getByRole('dialog')
+      .getByRole('textbox')
+      .fill('echo one-$((1 + 1))\necho two-$((1 + 2))');
     await page.getByRole('button', { name: 'Send', exact: true }).tap();
     await expectOutput(page, /one-2[\s\S]*two-3/);
     await page.getByRole('button', { name: 'Up', exact: true }).tap();
