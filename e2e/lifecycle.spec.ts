@@ -104,7 +104,7 @@ test('the guest’s own poweroff, reboot and panic show as states with a reason'
   await expectShell(page);
   await typeLine(page, 'echo c > /proc/sysrq-trigger');
   await expect(shownState(page)).toHaveText('Crashed', { timeout: 300_000 });
-  await expect(page.locator('.notice')).toContainText('panic');
+  await expect(page.locator('.console .notice')).toContainText('panic');
   await expect(page.getByRole('button', { name: 'Start again' })).toBeVisible();
 });
 
