@@ -117,10 +117,10 @@ function WhatUsesWhat({ list }: { list: readonly SnapshotRecord[] }) {
           <thead>
             <tr>
               <th scope="col">Machine</th>
-              <th scope="col" className="number">
+              <th scope="col" className="number wide-only">
                 Disks
               </th>
-              <th scope="col" className="number">
+              <th scope="col" className="number wide-only">
                 Snapshots
               </th>
               <th scope="col" className="number">
@@ -139,11 +139,11 @@ function WhatUsesWhat({ list }: { list: readonly SnapshotRecord[] }) {
               <td className="grow">
                 <span className="with-icon">
                   <Icon name="download" />
-                  <span>The page and images, kept for the next time</span>
+                  <span className="ellipsis">The page and images, kept for the next time</span>
                 </span>
               </td>
-              <td />
-              <td />
+              <td className="wide-only" />
+              <td className="wide-only" />
               <td className="number">{cached === undefined ? '…' : formatBytes(cached)}</td>
               <td className="actions">
                 <IconButton
@@ -203,8 +203,8 @@ function UseRow({ use }: { use: Use }) {
           </a>
         </span>
       </td>
-      <td className="number">{use.diskCount === 0 ? '–' : formatBytes(use.disks)}</td>
-      <td className="number">
+      <td className="number wide-only">{use.diskCount === 0 ? '–' : formatBytes(use.disks)}</td>
+      <td className="number wide-only">
         {use.snapshotCount === 0 ? '–' : `${formatBytes(use.snapshots)} in ${use.snapshotCount}`}
       </td>
       <td className="number">{formatBytes(use.disks + use.snapshots)}</td>
