@@ -184,6 +184,7 @@ export class Translator {
     }
     if (!this.#pages.has(ramOffset)) this.#pages.set(ramOffset, []);
     this.#place(decodePage, found.index, found.entries, offset);
+    this.#cool(this.#slot(decodePage, offset));
     this.stats.library_regions++;
     return true;
   }
@@ -210,6 +211,11 @@ export class Translator {
 
   #slot(decodePage: number, offset: number): number {
     return decodePage + offset * 4;
+  }
+
+  /** Counts its jumps from 0 again: once its code was dropped, it gets hot as it did before. */
+  #cool(slot: number): void {
+    this.#view.setUint16(HEAT_OFFSET + ((slot >>> 2) & HEAT_MASK), 0, true);
   }
 
   #isTranslated(slot: number): boolean {
@@ -245,7 +251,7 @@ export class Translator {
       const decodePage = this.#decodePage(request.ramOffset);
       if (decodePage === 0) continue;
       const slot = this.#slot(decodePage, request.offset);
-      this.#view.setUint16(HEAT_OFFSET + ((slot >>> 2) & HEAT_MASK), 0, true);
+      this.#cool(slot);
       if (this.#isTranslated(slot)) continue;
       const bytes = new DataView(this.#core.memory.buffer, RAM_OFFSET + request.ramOffset, PAGE);
       const region = findRegion(bytes, request.offset, (offset) =>

@@ -8,7 +8,7 @@ import { assemble } from '../../src/isa/assemble.ts';
 import { engineFeatures } from '../../src/translator/features.ts';
 import { describeRegions, type LibraryEntry } from '../../src/translator/library.ts';
 import { buildModule } from '../../src/translator/module.ts';
-import { Translator } from '../../src/translator/translator.ts';
+import { Translator, type TranslatorOptions } from '../../src/translator/translator.ts';
 
 const RAM = 1 << 20;
 const BASE = 0x8000_0000n;
@@ -41,7 +41,7 @@ const coreModule = new WebAssembly.Module(
 );
 
 /** A hart with `code` at page `page` of RAM. */
-function machine(code: Uint8Array, page: number, record?: (entry: LibraryEntry) => void) {
+function machine(code: Uint8Array, page: number, options: TranslatorOptions = {}) {
   const memory = createMemory(RAM, false);
   const hart = new HartView(memory, 0);
   const none = () => 0;
@@ -55,13 +55,17 @@ function machine(code: Uint8Array, page: number, record?: (entry: LibraryEntry) 
     hot: (ramOffset, offset) => translator?.hot(ramOffset >>> 0, offset),
     code_dropped: (ramOffset) => translator?.dropped(ramOffset >>> 0),
   });
-  translator = new Translator(core, false, () => 0, { threshold: 20, batch: 1, record });
+  translator = new Translator(core, false, () => 0, {
+    threshold: 20,
+    batch: 1,
+    ...options,
+  });
   hart.setU32('ram_size', RAM);
   core.exports.reset(0);
   new Uint8Array(memory.buffer, RAM_OFFSET + page * PAGE, code.length).set(code);
   hart.pc = BASE + BigInt(page * PAGE);
-  const run = () => {
-    core.exports.run(0, 20_000);
+  const run = (budget = 20_000) => {
+    core.exports.run(0, budget);
     return { x: Array.from({ length: 32 }, (_, i) => hart.x(i)), instret: hart.u64('instret') };
   };
   return { run, translator };
@@ -70,7 +74,7 @@ function machine(code: Uint8Array, page: number, record?: (entry: LibraryEntry) 
 /** What a run of the program translates, as a library. */
 function library(code: Uint8Array): Uint8Array<ArrayBuffer> {
   const entries: LibraryEntry[] = [];
-  machine(code, 0, (entry) => entries.push(entry)).run();
+  machine(code, 0, { record: (entry) => entries.push(entry) }).run();
   expect(entries.length).toBeGreaterThan(1);
   const { bytes } = buildModule(
     entries.map(({ region }) => region),
@@ -104,6 +108,24 @@ describe('a library of translations', () => {
     await translator.loadLibrary(library(code));
     expect(run()).toEqual(expected);
     expect(translator.stats.regions).toBeGreaterThan(0);
+  });
+
+  it('is put in place again after all was dropped', async () => {
+    const expected = machine(code, 0).run();
+    // Full from the start, so each look between runs drops everything.
+    const { run, translator } = machine(code, 0, { maxFunctions: 0 });
+    await translator.loadLibrary(library(code));
+    const slices = 10;
+    for (let slice = 1; slice <= slices; slice++) {
+      const before = translator.stats.library_regions;
+      run(500);
+      expect(translator.stats.library_regions, `slice ${slice}`).toBeGreaterThan(before);
+      translator.poll();
+      expect(translator.stats.evictions).toBe(slice);
+      expect(translator.entries(0)).toEqual([]);
+    }
+    expect(run(20_000 - 500 * slices)).toEqual(expected);
+    expect(translator.stats.regions).toBe(0);
   });
 
   it('can come while other code is being translated', async () => {
