@@ -21,6 +21,7 @@ const DOUBLES = [
   0x0010000000000000n, // the least normal one and its neighbours
   0x0010000000000001n,
   0x0010000000000123n,
+  0x001fffffffffffffn, // its half is tiny, and rounds to the least normal one
   0x1ff0000000000003n, // its square is subnormal
   0x3fd5555555555555n, // a third
   0xbfe0000000000000n,
@@ -35,6 +36,7 @@ const DOUBLES = [
   0x47efffffe0000000n, // the largest binary32
   0x369fffffffffffffn, // below half of the least binary32
   0x3810000000000001n, // near the least normal binary32
+  0x380fffffe0000000n, // tiny as binary32, and rounds to the least normal one
   0x7fefffffffffffffn, // the largest
   0x7ff0000000000000n, // infinite
   0x7ff8000000000000n, // NaN, quiet and signalling
@@ -48,6 +50,7 @@ const SINGLES = [
   0x00800000n,
   0x00800001n,
   0x00800123n,
+  0x00ffffffn, // its half is tiny, and rounds to the least normal one
   0x1fc00003n,
   0x3eaaaaabn,
   0xbf000000n,

@@ -48,3 +48,54 @@ describe('a loop that begins with an instruction for the interpreter', () => {
     expect(translated.hart.u64('stat_translated')).toBeGreaterThan(3000n);
   });
 });
+
+/** Called by address, so that the region is a straight line, where registers are written through. */
+const FAULTS: Readonly<Record<string, string>> = {
+  load: 'ld a4, 0(zero)',
+  store: 'sd a5, 0(zero)',
+  'misaligned store': 'sd a5, 1(zero)',
+  atomic: 'amoadd.d a4, a5, (zero)',
+  'system instruction': 'csrw mhartid, a5',
+  'rounding mode': 'fadd.d fa0, fa1, fa2',
+};
+
+describe.each(FORMS)('a write that the next instruction but one replaces, %s', (_, without) => {
+  it.each(Object.entries(FAULTS))('is seen when a %s faults between them', (__, fault) => {
+    const calls = 50;
+    const { bytes } = assemble(
+      `
+        la t0, handler
+        csrw mtvec, t0
+        li t0, 0x6000
+        csrs mstatus, t0
+        csrwi frm, 5
+        la s1, work
+        li s2, ${calls}
+      again:
+        jalr s1
+        addi s2, s2, -1
+        bnez s2, again
+      end:
+        j end
+      work:
+        slli a0, s2, 3
+        ${fault}
+        li a0, 0
+        ret
+        .align 2
+      handler:
+        add s3, s3, a0
+        csrw mepc, ra
+        mret`,
+      { base: BASE },
+    );
+    const interpreted = new TierRun(bytes);
+    const translated = new TierRun(bytes, { translate: { without } });
+    for (let slice = 0; slice < 60; slice++) {
+      expect(translated.run(20)).toEqual(interpreted.run(20));
+    }
+    expect(translated.hart.x(19)).toBe(BigInt(8 * ((calls * (calls + 1)) / 2)));
+    expect(translated.hart.x(18)).toBe(0n);
+    expect(translated.translator?.stats.regions).toBeGreaterThan(0);
+  });
+});
