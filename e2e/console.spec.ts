@@ -75,6 +75,7 @@ test('the console can be saved, plain and with its colours', async ({ page }) =>
   await expectOutput(page, /^red-7$/m);
   const saved = async (command: string) => {
     await page.keyboard.press('Control+Shift+P');
+    await expect(page.getByRole('dialog')).toBeVisible();
     await page.keyboard.type(command);
     await page.keyboard.press('ArrowDown');
     const download = page.waitForEvent('download');

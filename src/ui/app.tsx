@@ -210,10 +210,23 @@ function StartedAgainNotice() {
 function OpenDialog() {
   const some = useUi((state) => state.dialog !== undefined);
   return some ? (
-    <Suspense>
+    <Suspense fallback={<KeysHeld />}>
       <Dialogs />
     </Suspense>
   ) : null;
+}
+
+/** While a dialog's script comes: keys are meant for the dialog, and no guest may get them. */
+function KeysHeld() {
+  useEffect(() => {
+    const hold = (event: KeyboardEvent) => {
+      event.preventDefault();
+      event.stopPropagation();
+    };
+    window.addEventListener('keydown', hold, true);
+    return () => window.removeEventListener('keydown', hold, true);
+  }, []);
+  return null;
 }
 
 /** Machines that were cut off; put off, they are still in the list. */
