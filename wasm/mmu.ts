@@ -87,7 +87,10 @@ export function translateFor(h: usize, address: u64, access: u32): u64 {
   const priv = effectivePrivilege(h, access);
   const satp = load<u64>(h, SATP);
   const mode = <u32>(satp >> 60);
-  if (priv == MACHINE || mode == 0) return address;
+  if (priv == MACHINE || mode == 0) {
+    // The last byte of all has the address that means none, and nothing is there.
+    return address == NOWHERE ? accessFault(h, access, address) : address;
+  }
   const levels: i32 = mode == 8 ? 3 : 4;
   // Bits above the top one must equal it.
   const unused = 64 - (12 + 9 * levels);

@@ -75,6 +75,26 @@ describe('a supervisor', () => {
     expect(text).toBe('2');
   });
 
+  it.each([
+    ['a load', 'lb t1, -1(zero)', '5'],
+    ['a store', 'sb t1, -1(zero)', '7'],
+    ['a store across the end', 'sd t1, -3(zero)', '7'],
+  ])('faults by %s at the last address of all', async (_, access, cause) => {
+    const { text } = await run(`
+      la t0, handler
+      csrw stvec, t0
+      ${access}
+      ${print('n')}
+      ${off}
+      .align 2
+    handler:
+      csrr a0, scause
+      addi a0, a0, 48
+      ${call(1, 0)}
+      ${off}`);
+    expect(text).toBe(cause);
+  });
+
   it('writes by the debug console, from memory and only from memory', async () => {
     const { text } = await run(`
       li a0, 5
