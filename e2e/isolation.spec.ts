@@ -133,8 +133,9 @@ function storage(page: Page): Promise<string> {
     const root = await navigator.storage.getDirectory();
     for await (const name of root.keys()) files.push(name);
     return JSON.stringify({
-      // The page itself remembers the width of its panes and, for this tab, which consoles are open.
-      local: Object.entries(localStorage).filter(([key]) => !key.includes('tabvisor.panes')),
+      // The page itself remembers the width of its panes, what the host is like and, for this tab,
+      // which consoles are open.
+      local: Object.entries(localStorage).filter(([key]) => !key.startsWith('tabvisor.')),
       session: Object.entries(sessionStorage).filter(([key]) => key !== 'tabvisor.layout'),
       cookies: document.cookie,
       databases: await indexedDB.databases(),
@@ -203,7 +204,7 @@ for (const [what, code] of Object.entries(RULE_BREAKERS)) {
     await page.goto(site.url);
     await page.getByRole('button', { name: 'Boot micro' }).click();
     await expect(shownState(page)).toHaveText('Crashed');
-    await expect(page.locator('.notice')).toContainText('The VM was stopped');
+    await expect(page.locator('.console .notice')).toContainText('The VM was stopped');
     await expect(page.locator('.vm-frame')).toHaveCount(0);
     await page.getByRole('button', { name: 'New VM' }).click();
     await expect(page.getByRole('dialog', { name: 'New VM' })).toBeVisible();

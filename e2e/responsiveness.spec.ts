@@ -150,7 +150,7 @@ test.describe('with a worker that dies', () => {
     await boot(page, '?boot=micro:2');
     await openConsole(page, 'micro-2');
     await expect(shownState(page)).toHaveText('Crashed');
-    await expect(page.locator('.notice')).toContainText('planted failure');
+    await expect(page.locator('.console .notice')).toContainText('planted failure');
     await openConsole(page, 'micro-1');
     await typeLine(page, 'echo alive-$((4 + 4))');
     await expectOutput(page, /^alive-8$/m);
