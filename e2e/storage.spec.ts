@@ -5,13 +5,14 @@
 import { expect, type Page, test } from '@playwright/test';
 
 const ID = 'ab'.repeat(16);
+const FILE = './precache.json';
 
 /** What runs in the page: one visit of the storage. */
 async function visit(
   page: Page,
   steps: ('write' | 'read' | 'flush' | 'usage')[],
 ): Promise<unknown[]> {
-  const precache: string[] = await (await page.request.get('./precache.json')).json();
+  const precache: string[] = await (await page.request.get(FILE)).json();
   const worker = precache.find(
     (name) => /^assets\/worker-[^/]*\.js$/.test(name) && !name.includes('.css'),
   );
@@ -108,7 +109,8 @@ test('a persistent disk survives a reload, and what was flushed a page that just
   page,
   context,
 }) => {
-  await page.goto('./');
+  // A file of the site: the page itself would open its storage, and only one may.
+  await page.goto(FILE);
   expect(await visit(page, ['read', 'write', 'read', 'flush'])).toEqual([
     { size: 8 << 20 },
     [0, 0, 0, 0],
@@ -122,7 +124,7 @@ test('a persistent disk survives a reload, and what was flushed a page that just
   expect(disks).toMatchObject([{ id: ID, kind: 'persistent', stored: 1 << 20, inUse: true }]);
 
   const second = await context.newPage();
-  await second.goto('./');
+  await second.goto(FILE);
   const [refused] = await visit(second, []);
   expect(refused).toMatch(/Tabvisor is open in another tab/);
 });
