@@ -32,23 +32,27 @@ function guestImages(): Plugin {
   };
 }
 
-/** The script that shows the page is fetched beside the entry that imports it, not after. */
+/** The scripts that bring the page up are fetched beside the entry that imports them, not after. */
 function preloadPage(): Plugin {
+  const wanted = ['/src/ui/start.ts', '/src/ui/page.tsx'];
   return {
     name: 'preload-page',
     transformIndexHtml: {
       order: 'post',
       handler(html, { bundle }) {
-        const page = Object.values(bundle ?? {}).find(
-          (chunk) => chunk.type === 'chunk' && chunk.facadeModuleId?.endsWith('/src/ui/page.tsx'),
-        );
-        if (page?.type !== 'chunk') return [];
-        const files = [page.fileName, ...page.imports].filter((file) => !html.includes(file));
-        return files.map((file) => ({
-          tag: 'link',
-          attrs: { rel: 'modulepreload', crossorigin: true, href: `./${file}` },
-          injectTo: 'head' as const,
-        }));
+        const files = new Set<string>();
+        for (const chunk of Object.values(bundle ?? {})) {
+          const facade = chunk.type === 'chunk' ? chunk.facadeModuleId : undefined;
+          if (chunk.type !== 'chunk' || !wanted.some((end) => facade?.endsWith(end))) continue;
+          for (const file of [chunk.fileName, ...chunk.imports]) files.add(file);
+        }
+        return [...files]
+          .filter((file) => !html.includes(file))
+          .map((file) => ({
+            tag: 'link',
+            attrs: { rel: 'modulepreload', crossorigin: true, href: `./${file}` },
+            injectTo: 'head' as const,
+          }));
       },
     },
   };

@@ -3,36 +3,30 @@
  * of a cold boot. Relies on the image store; guarantees that a snapshot that cannot be had is no
  * failure as long as the images can.
  */
-import type { Manifest, Template } from '../machine/manifest.ts';
-import { STATE_VERSION } from '../machine/snapshot/snapshot.ts';
 import { newId } from '../storage/id.ts';
 import type { BootConfig, TemplateStart } from '../worker/protocol.ts';
 import { copyOf } from './copy-image.ts';
+import {
+  snapshotFor,
+  type TemplateSources,
+  type WantedDisk,
+  type WantedStart,
+} from './expect-boot.ts';
 import { hostName, withHostName } from './host-name.ts';
 import type { ImageStore, Progress } from './images.ts';
 import type { Library } from './snapshots/library.ts';
 import type { KeptVm } from './snapshots/types.ts';
-import type { DiskRequest } from './storage/api.ts';
 import type { Storage } from './storage/client.ts';
 import type { ServedTemplate } from './template-service.ts';
-import type { TemplateSnapshot, TemplateSnapshots } from './template-snapshots.ts';
+import type { TemplateSnapshot } from './template-snapshots.ts';
 import type { VmSpecification } from './vm-view.ts';
 
 /** How long after the prompt the images of a cold boot are fetched too, in milliseconds. */
 const IMAGES_AFTER_MS = 5000;
 
-type WantedDisk = Omit<DiskRequest, 'id'> & { readonly id?: string };
-
-/** What decides where a VM starts. */
-export interface Wanted {
-  readonly template: Template;
+/** What a VM starts from: its template, or what it boots instead. */
+export interface Wanted extends WantedStart {
   readonly name: string;
-  readonly memory?: number | undefined;
-  readonly disk?: number | undefined;
-  readonly disks?: readonly WantedDisk[] | undefined;
-  readonly root?: DiskRequest['kind'] | undefined;
-  readonly cold?: boolean | undefined;
-  /** What it boots instead of its template. */
   readonly program?: KeptVm['program'];
 }
 
@@ -46,9 +40,7 @@ export interface BootSource {
   readonly usable?: () => void;
 }
 
-export interface Sources {
-  readonly images: ImageStore;
-  starts(): Promise<TemplateSnapshots>;
+export interface Sources extends TemplateSources {
   readonly storage: Storage;
   library(): Promise<Library>;
 }
@@ -71,20 +63,6 @@ export async function giveRoot(images: ImageStore, vm: VmSpecification): Promise
   if (file === undefined) return;
   const image = new URL(file.file, images.manifestUrl(vm.template)).href;
   vm.disks = [{ id: newId(), kind, image }, ...(vm.disks ?? [])];
-}
-
-/** Whether the machine that is wanted is the one that the template's snapshot was taken of. */
-export function startsFromSnapshot(wanted: Omit<Wanted, 'name'>, manifest: Manifest): boolean {
-  const { snapshot } = manifest;
-  const memory = wanted.memory ?? manifest.memory.default;
-  return (
-    snapshot !== undefined &&
-    wanted.cold !== true &&
-    snapshot.version === STATE_VERSION &&
-    snapshot.memory === memory &&
-    wanted.disk === undefined &&
-    (wanted.disks?.length ?? 0) === (snapshot.disk && wanted.root === undefined ? 1 : 0)
-  );
 }
 
 /** Whether the root disk is still the image's: what a VM has written to it no snapshot knows. */
@@ -152,33 +130,6 @@ export async function resetSource(
   if (program !== undefined) return { append: program.append, images: port2 };
   const manifest = await sources.images.manifest(template);
   return { append: withHostName(manifest.append, name, manifest.name), images: port2 };
-}
-
-/** Has what a VM will start from downloaded; resolves when the first of it comes. */
-export async function expectBoot(
-  sources: Omit<Sources, 'storage' | 'library'>,
-  wanted: Omit<Wanted, 'name'>,
-): Promise<void> {
-  const manifest = await sources.images.manifest(wanted.template);
-  if ((await snapshotFor(sources, wanted, manifest)) !== undefined) return;
-  await new Promise<void>((resolve, reject) => {
-    sources.images
-      .load(wanted.template, (loaded) => {
-        if (loaded > 0) resolve();
-      })
-      .then(() => resolve(), reject);
-  });
-}
-
-async function snapshotFor(
-  { starts }: Pick<Sources, 'starts'>,
-  wanted: Omit<Wanted, 'name'>,
-  manifest: Manifest,
-): Promise<TemplateSnapshot | undefined> {
-  if (!startsFromSnapshot(wanted, manifest)) return undefined;
-  // Without it the images may still be there.
-  const opened = (await starts()).open(wanted.template, manifest);
-  return opened.catch(() => undefined);
 }
 
 async function templateStart(

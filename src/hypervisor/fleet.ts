@@ -10,8 +10,9 @@ import { CpuScheduler } from '../resources/scheduler.ts';
 import { newId } from '../storage/id.ts';
 import type { MachineEvent } from '../worker/protocol.ts';
 import { describeVms } from './boot-address.ts';
-import { expectBoot, giveRoot } from './boot-source.ts';
-import { ImageStore } from './images.ts';
+import { giveRoot } from './boot-source.ts';
+import { expectBoot, type TemplateSources } from './expect-boot.ts';
+import type { ImageStore } from './images.ts';
 import { freeName, freeNames } from './names.ts';
 import { hostCapacity } from './resources/vm-limits.ts';
 import type { Library } from './snapshots/library.ts';
@@ -25,7 +26,6 @@ import type {
 import type { DiskRequest } from './storage/api.ts';
 import { hasStorage, Storage } from './storage/client.ts';
 import { Tasks } from './tasks.ts';
-import type { TemplateSnapshots } from './template-snapshots.ts';
 import { isLive, isPending, Vm, type VmSpecification, type VmView } from './vm.ts';
 import { changeEvents } from './vm-events.ts';
 import { WorkerAssets, type WorkerAssetUrls } from './worker-assets.ts';
@@ -64,7 +64,7 @@ export interface NewVms {
 
 export class Fleet {
   readonly store: StoreApi<FleetState> = createStore<FleetState>(() => ({ vms: [] }));
-  readonly images: ImageStore;
+  private readonly templates: TemplateSources;
   /** Disks, snapshots and documents of this browser. */
   readonly storage: Storage;
   /** Snapshots of this browser's storage, once `openStorage` has found it. */
@@ -84,7 +84,6 @@ export class Fleet {
   readonly scheduler = new CpuScheduler(hostCapacity());
   private readonly workers: Workers;
   private readonly vms = new Map<string, Vm>();
-  private loadingStarts: Promise<TemplateSnapshots> | undefined;
   private nextId = 1;
   private loading: Promise<Library> | undefined;
   private publishing: ReturnType<typeof setTimeout> | undefined;
@@ -92,12 +91,12 @@ export class Fleet {
 
   /** `storage` and `workers`: for those who have others than a page has. */
   constructor(options: {
-    images: URL;
+    templates: TemplateSources;
     assets: WorkerAssetUrls;
     storage?: Storage;
     workers?: Workers;
   }) {
-    this.images = new ImageStore(options.images);
+    this.templates = options.templates;
     this.storage = options.storage ?? new Storage();
     this.workers = options.workers ?? new Workers(new WorkerAssets(options.assets));
   }
@@ -109,9 +108,7 @@ export class Fleet {
 
   /** Has what a VM will start from downloaded; resolves when the first of it comes, or cannot. */
   expectBoot(wanted: NewVms): Promise<void> {
-    void this.starts();
-    const root = wanted.template.disk ? (wanted.root ?? 'scratch') : undefined;
-    return expectBoot(this, { ...wanted, root }).catch(() => {});
+    return expectBoot(this.templates, wanted).catch(() => {});
   }
 
   /** Makes VMs and starts them; returns their ids in order. */
@@ -150,8 +147,7 @@ export class Fleet {
   /** A VM that is off. Its id is the page's for it, and, if storage knows it, the same as there. */
   add(id: string, specification: VmSpecification): Vm {
     const surroundings = {
-      images: this.images,
-      starts: () => this.starts(),
+      ...this.templates,
       workers: this.workers,
       storage: this.storage,
       library: () => this.library(),
@@ -170,6 +166,10 @@ export class Fleet {
 
   get(id: string): Vm | undefined {
     return this.vms.get(id);
+  }
+
+  get images(): ImageStore {
+    return this.templates.images;
   }
 
   get all(): readonly Vm[] {
@@ -252,14 +252,6 @@ export class Fleet {
   /** A persistent disk of a raw image; returns its id. */
   async importDisk(file: File, options: CopyOptions = {}): Promise<string> {
     return (await this.library()).importDisk(file, options);
-  }
-
-  /** The snapshots that templates start from: loaded when one does. */
-  starts(): Promise<TemplateSnapshots> {
-    this.loadingStarts ??= import('./template-snapshots.ts').then(
-      ({ TemplateSnapshots }) => new TemplateSnapshots(this.images),
-    );
-    return this.loadingStarts;
   }
 
   /** What knows of storage: loaded when it is needed. */

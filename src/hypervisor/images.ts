@@ -15,6 +15,8 @@ import type { PackedImage } from '../worker/protocol.ts';
 export const CACHE_NAME = 'tabvisor-images-1';
 /** Images are kept this long for the next VM of the same template, in milliseconds. */
 const KEEP_MS = 60_000;
+/** Descriptions are taken as they are for so long: one start, and not the next after new images. */
+const DESCRIPTION_MS = 5000;
 
 export type Progress = (loaded: number, total: number) => void;
 
@@ -33,20 +35,27 @@ interface Load {
 
 export class ImageStore {
   private readonly loads = new Map<string, Load>();
+  /** By address: a start asks for its template's in several places. */
+  private readonly manifests = new Map<string, Promise<Manifest>>();
+  private readonly lists = new Map<string, Promise<Template[]>>();
   /** Opened at once: it takes a while, and what needs it comes soon. */
   private readonly cache = openCache();
 
   constructor(private readonly folder: URL) {}
 
-  /** The templates that there are. */
-  async templates(): Promise<Template[]> {
+  /** The templates that there are. `anew`: more may have been made since somebody asked. */
+  templates(anew = false): Promise<Template[]> {
     const url = new URL('index.json', this.folder);
-    const { templates } = await this.described(url, parseCatalogue);
-    return templates;
+    if (anew) this.lists.clear();
+    return briefly(this.lists, url.href, async () => {
+      const { templates } = await this.described(url, parseCatalogue);
+      return templates;
+    });
   }
 
-  async manifest(template: Template): Promise<Manifest> {
-    return this.described(this.manifestUrl(template), parseManifest);
+  manifest(template: Template): Promise<Manifest> {
+    const url = this.manifestUrl(template);
+    return briefly(this.manifests, url.href, () => this.described(url, parseManifest));
   }
 
   /** What a manifest names is relative to it. */
@@ -88,7 +97,14 @@ export class ImageStore {
     const forget = () => {
       if (this.loads.get(template.name) === load) this.loads.delete(template.name);
     };
-    load.promise.then(() => setTimeout(forget, KEEP_MS), forget);
+    load.promise.then(
+      () => setTimeout(forget, KEEP_MS),
+      () => {
+        forget();
+        // What did not match it may match a newer one.
+        this.manifests.delete(this.manifestUrl(template).href);
+      },
+    );
     return load;
   }
 
@@ -162,6 +178,22 @@ export class ImageStore {
   async forget(): Promise<void> {
     await caches.delete(CACHE_NAME);
   }
+}
+
+/** What is there already, or is being made; what failed is made anew. */
+function briefly<T>(
+  kept: Map<string, Promise<T>>,
+  key: string,
+  make: () => Promise<T>,
+): Promise<T> {
+  let made = kept.get(key);
+  if (made === undefined) {
+    made = make();
+    kept.set(key, made);
+    const forget = () => kept.delete(key);
+    made.then(() => setTimeout(forget, DESCRIPTION_MS), forget);
+  }
+  return made;
 }
 
 function nameOf(url: URL): string {

@@ -27,11 +27,14 @@ function makeVms(request: NewVms): void {
   if (first !== undefined) openConsole(first);
 }
 
-/** Resolves when the list is there and what the address asks for is being downloaded. */
-export async function loadCatalogue(): Promise<void> {
+/**
+ * Resolves when the list is there and what the address asks for is being downloaded. `anew`: the list
+ * has changed.
+ */
+export async function loadCatalogue(anew = false): Promise<void> {
   setUi({ catalogue: { kind: 'loading' }, bootProblems: [] });
   try {
-    const templates = await fleet.images.templates();
+    const templates = await fleet.images.templates(anew);
     setUi({ catalogue: { kind: 'ready', templates } });
     await bootFromAddress(templates);
   } catch (error) {

@@ -9,6 +9,7 @@ import { StorageError } from '../../storage/files.ts';
 import { sha256Hex } from '../../storage/hash.ts';
 import { MemoryFolder } from '../../storage/testing/memory-folder.ts';
 import { eventually } from '../../worker/testing/eventually.ts';
+import { templateSources } from '../expect-boot.ts';
 import { Fleet } from '../fleet.ts';
 import { Broker } from '../storage/broker.ts';
 import { Storage } from '../storage/client.ts';
@@ -40,7 +41,7 @@ function page(opening: () => Promise<Broker> = () => Broker.open(folder, async (
   port1.start();
   const { workers, made } = fakeWorkers();
   const fleet = new Fleet({
-    images: new URL('http://page/images/'),
+    templates: templateSources(new URL('http://page/images/')),
     assets: { worker: '', core: '', coreShared: '' },
     storage: new Storage(() => worker as unknown as Worker),
     workers,

@@ -1,7 +1,7 @@
 /** The open consoles: a tab for each, the shown one's actions and state, and its terminal. */
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { Button } from 'react-aria-components/Button';
-import { Tab, TabList, TabPanel, Tabs } from 'react-aria-components/Tabs';
+import { Tab, TabList, Tabs } from 'react-aria-components/Tabs';
 import { formatMemorySize } from '../../hypervisor/memory-size.ts';
 import { isLive, isPending, type VmView } from '../../hypervisor/vm.ts';
 import type { Figures } from '../../worker/protocol.ts';
@@ -65,10 +65,28 @@ export function ConsoleArea() {
           )}
         </TabList>
       </div>
-      <TabPanel id={shown.id} key={shown.id} className="console" shouldForceMount={false}>
-        <Machine id={shown.id} />
-      </TabPanel>
+      <Panel key={shown.id} id={shown.id} />
     </Tabs>
+  );
+}
+
+/**
+ * The panel of the shown tab. The library's own looks for something to focus in it at each change of
+ * its elements: with a console in it that is at each line that a guest prints.
+ */
+function Panel({ id }: { id: string }) {
+  const panel = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const tab = panel.current?.parentElement?.querySelector('[role="tab"][aria-selected="true"]');
+    const controls = tab?.getAttribute('aria-controls');
+    if (!panel.current || !tab || !controls) return;
+    panel.current.id = controls;
+    panel.current.setAttribute('aria-labelledby', tab.id);
+  });
+  return (
+    <div ref={panel} role="tabpanel" className="console">
+      <Machine id={id} />
+    </div>
   );
 }
 

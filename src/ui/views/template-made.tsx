@@ -54,7 +54,7 @@ function useMade(): Made | undefined {
       if (gone) return;
       setMade(now);
       // What was being made is there: the list has it.
-      if (now === undefined && was) void loadCatalogue();
+      if (now === undefined && was) void loadCatalogue(true);
       was = now !== undefined;
       if (was) timer = setTimeout(() => void look(), LOOK_MS);
     };
