@@ -77,12 +77,24 @@ export function ConsoleArea() {
 function Panel({ id }: { id: string }) {
   const panel = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    const tab = panel.current?.parentElement?.querySelector('[role="tab"][aria-selected="true"]');
-    const controls = tab?.getAttribute('aria-controls');
-    if (!panel.current || !tab || !controls) return;
-    panel.current.id = controls;
-    panel.current.setAttribute('aria-labelledby', tab.id);
-  });
+    const tabs = panel.current?.parentElement?.querySelector('.console-tabs');
+    const link = () => {
+      const tab = tabs?.querySelector('[role="tab"][aria-selected="true"]');
+      const controls = tab?.getAttribute('aria-controls');
+      if (!panel.current || !tab || !controls) return;
+      panel.current.id = controls;
+      panel.current.setAttribute('aria-labelledby', tab.id);
+    };
+    link();
+    if (!tabs) return;
+    const changes = new MutationObserver(link);
+    changes.observe(tabs, {
+      subtree: true,
+      childList: true,
+      attributeFilter: ['id', 'aria-selected', 'aria-controls'],
+    });
+    return () => changes.disconnect();
+  }, []);
   return (
     <div ref={panel} role="tabpanel" className="console">
       <Machine id={id} />
