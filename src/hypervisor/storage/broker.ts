@@ -284,9 +284,9 @@ export class Broker implements StorageApi {
     const disk = this.store.opened(id);
     if (!service || !disk) throw new StorageError('failed', 'A disk of the VM is not open.');
     await service.frozen(token);
-    const layers = [...(await disk.frozen(token))];
+    const frozen = await disk.frozen(token);
     const { size, image } = await this.store.record(id);
-    return { size, layers, ...(image === undefined ? {} : { image }) };
+    return { size, ...frozen, ...(image === undefined ? {} : { image }) };
   }
 
   async #tokenOf(snapshot: string): Promise<string | undefined> {

@@ -295,7 +295,7 @@ export class Transfers {
     const disk = this.disks.opened(id);
     if (!disk) throw new StorageError('failed', 'A disk of the import is not open.');
     disk.freeze(token);
-    return { size: disk.size, layers: [...(await disk.frozen(token))] };
+    return { size: disk.size, ...(await disk.frozen(token)) };
   }
 }
 

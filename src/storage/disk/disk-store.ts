@@ -10,11 +10,13 @@ import { newId } from '../id.ts';
 import type { BaseImage } from '../image/chunks.ts';
 import { Sha256Schema } from '../image/manifest.ts';
 import { CLUSTER } from './cluster-map.ts';
+import type { JournalMark } from './journal.ts';
 import { Layer } from './layer.ts';
 import { mergeLayers } from './merge.ts';
 import { OverlayDisk } from './overlay-disk.ts';
 
 const SECTOR = 512;
+const Natural = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** Bytes of the largest disk: what cluster numbers of 32 bits are enough for, many times over. */
 export const DISK_MAX = 64 * 1024 ** 3;
 
@@ -35,6 +37,10 @@ export const DiskChainSchema = v.strictObject({
   ),
   /** Oldest first. */
   layers: v.pipe(v.array(IdSchema), v.maxLength(60_000)),
+  /** What the journals of frozen layers held, by layer; earlier versions wrote none. */
+  journals: v.optional(
+    v.record(IdSchema, v.strictObject({ generation: Natural, length: Natural, sum: Natural })),
+  ),
 });
 export type DiskChain = v.InferOutput<typeof DiskChainSchema>;
 
@@ -49,11 +55,13 @@ export type DiskRecord = v.InferOutput<typeof DiskSchema>;
 /** Finds the image of a chain. */
 export type FindImage = (image: NonNullable<DiskChain['image']>) => Promise<BaseImage>;
 
+type NamedLayers = Pick<DiskChain, 'layers' | 'journals'>;
+
 /** Others that name layers: chains of which none may lose one. */
 export interface LayerUsers {
-  chains(): Promise<readonly (readonly string[])[]>;
-  /** `upper` was merged into `lower`, which stands for both from now on. */
-  merged(lower: string, upper: string): Promise<void>;
+  chains(): Promise<readonly NamedLayers[]>;
+  /** `upper` was merged into `lower`, which stands for both and has this mark from now on. */
+  merged(lower: string, upper: string, mark: JournalMark): Promise<void>;
 }
 
 export class DiskStore {
@@ -158,7 +166,7 @@ export class DiskStore {
     const base = record.image && (await this.findImage(record.image));
     return OverlayDisk.open(
       {
-        ...this.#layerOptions(record),
+        ...this.#layerOptions(record.size, marksOf(await this.#chains())),
         id,
         base,
         saveChain: (layers) => this.#records.write(id, { ...record, layers: [...layers] }),
@@ -172,7 +180,7 @@ export class DiskStore {
     const base = chain.image && (await this.findImage(chain.image));
     return OverlayDisk.open(
       {
-        ...this.#layerOptions(chain),
+        ...this.#layerOptions(chain.size, marksOf([chain])),
         id: 'chain',
         base,
         readOnly: true,
@@ -182,17 +190,17 @@ export class DiskStore {
     );
   }
 
-  #layerOptions({ size }: DiskChain) {
+  #layerOptions(size: number, marks: ReadonlyMap<string, JournalMark>) {
     return {
       size,
-      openLayer: (id: string) => this.#openLayer(id, Math.ceil(size / CLUSTER)),
+      openLayer: (id: string) => this.#openLayer(id, Math.ceil(size / CLUSTER), marks.get(id)),
       closeLayer: (layer: Layer) => this.#closeLayer(layer),
       newId,
     };
   }
 
   /** A file is open once: disks that share a layer share it open, too. */
-  async #openLayer(id: string, clusters: number): Promise<Layer> {
+  async #openLayer(id: string, clusters: number, mark?: JournalMark): Promise<Layer> {
     let entry = this.#pool.get(id);
     if (entry === undefined) {
       const layer = this.layers.folder(id).then((folder) => Layer.open(folder, id, clusters));
@@ -200,10 +208,18 @@ export class DiskStore {
       this.#pool.set(id, entry);
     }
     entry.users++;
+    let layer: Layer;
     try {
-      return await entry.layer;
+      layer = await entry.layer;
     } catch (error) {
       this.#pool.delete(id);
+      throw error;
+    }
+    try {
+      if (mark) layer.check(mark);
+      return layer;
+    } catch (error) {
+      this.#closeLayer(layer);
       throw error;
     }
   }
@@ -257,7 +273,8 @@ export class DiskStore {
 
   /** Removes what nobody names. */
   async collect(): Promise<void> {
-    const named = new Set<string>([...(await this.#chains()).flat(), ...this.#held.keys()]);
+    const chains = await this.#chains();
+    const named = new Set([...chains.flatMap(({ layers }) => layers), ...this.#held.keys()]);
     for (const id of this.#pool.keys()) named.add(id);
     for (const { name, kind } of await this.layers.list()) {
       if (kind === 'folder' && !named.has(name)) await this.layers.remove(name);
@@ -276,8 +293,8 @@ export class DiskStore {
     return sum;
   }
 
-  async #chains(): Promise<(readonly string[])[]> {
-    const chains: (readonly string[])[] = (await this.list()).map(({ layers }) => layers);
+  async #chains(): Promise<NamedLayers[]> {
+    const chains: NamedLayers[] = [...(await this.list())];
     for (const user of this.#users) chains.push(...(await user.chains()));
     return chains;
   }
@@ -292,15 +309,17 @@ export class DiskStore {
     for (let at = 0; at + 1 < layers.length; ) {
       const [lower = '', upper = ''] = layers.slice(at, at + 2);
       const apart = chains.some(
-        (chain) => chain.includes(lower) && chain[chain.indexOf(lower) + 1] !== upper,
+        (chain) =>
+          chain.layers.includes(lower) && chain.layers[chain.layers.indexOf(lower) + 1] !== upper,
       );
       const inUse = [lower, upper].some((id) => this.#pool.has(id) || this.#held.has(id));
       if (apart || inUse) {
         at++;
         continue;
       }
-      await mergeLayers(this.layers, lower, upper, Math.ceil(record.size / CLUSTER));
-      for (const user of this.#users) await user.merged(lower, upper);
+      const clusters = Math.ceil(record.size / CLUSTER);
+      const mark = await mergeLayers(this.layers, lower, upper, clusters, marksOf(chains));
+      for (const user of this.#users) await user.merged(lower, upper, mark);
       for (const other of await this.list()) {
         if (!other.layers.includes(upper)) continue;
         const rest = other.layers.filter((id) => id !== upper);
@@ -311,11 +330,15 @@ export class DiskStore {
       chains = await this.#chains();
     }
     const last = layers.at(-1) ?? '';
-    const users = chains.filter((chain) => chain.includes(last)).length;
+    const users = chains.filter((chain) => chain.layers.includes(last)).length;
     if (users > 1 || this.#held.has(last)) {
       layers.push(newId());
       await this.#records.write(record.id, { ...record, layers });
     }
     return { ...record, layers };
   }
+}
+
+function marksOf(chains: readonly NamedLayers[]): Map<string, JournalMark> {
+  return new Map(chains.flatMap(({ journals = {} }) => Object.entries(journals)));
 }

@@ -13,6 +13,18 @@ export interface JournalEntry {
   readonly sum: number;
 }
 
+/**
+ * How much a journal held at one moment. A tail that is cut afterwards looks as one does that was
+ * never finished: whoever needs what was there keeps the mark, apart from the journal.
+ */
+export interface JournalMark {
+  readonly generation: number;
+  /** Bytes. */
+  readonly length: number;
+  /** Checksum over the checksums of its batches. */
+  readonly sum: number;
+}
+
 const MAGIC = 0x424a5654; // "TVJB"
 const HEADER = 32;
 const ENTRY = 12;
@@ -28,6 +40,7 @@ export class Journal {
   #sequence = 0;
   /** Bytes that are whole and flushed. */
   #length = 0;
+  #sum = 0;
   #entries = 0;
 
   private constructor(
@@ -67,14 +80,17 @@ export class Journal {
     const file = this.files[this.active];
     let at = this.#length;
     let sequence = this.#sequence;
+    let sum = this.#sum;
     for (let done = 0; done < entries.length; done += BATCH) {
       const part = entries.slice(done, done + BATCH);
       const bytes = encode(this.#generation, sequence++, 0, part);
       file.write(at, bytes);
       at += bytes.length;
+      sum = withHeader(sum, bytes);
     }
     file.flush();
     this.#length = at;
+    this.#sum = sum;
     this.#sequence = sequence;
     this.#entries += entries.length;
   }
@@ -91,12 +107,14 @@ export class Journal {
     const generation = this.#generation + 1;
     const batches = Math.max(1, Math.ceil(entries.length / BATCH));
     let at = 0;
+    let sum = 0;
     file.truncate(0);
     for (let sequence = 0; sequence < batches; sequence++) {
       const part = entries.slice(sequence * BATCH, (sequence + 1) * BATCH);
       const bytes = encode(generation, sequence, sequence === 0 ? batches : 0, part);
       file.write(at, bytes);
       at += bytes.length;
+      sum = withHeader(sum, bytes);
     }
     file.flush();
     const former = this.files[this.active];
@@ -104,12 +122,33 @@ export class Journal {
     this.#generation = generation;
     this.#sequence = batches;
     this.#length = at;
+    this.#sum = sum;
     this.#entries = entries.length;
     try {
       former.truncate(0);
     } catch {
       // Its generation is outdated: that it takes space is all.
     }
+  }
+
+  /** What it holds now, durably. */
+  get mark(): JournalMark {
+    return { generation: this.#generation, length: this.#length, sum: this.#sum };
+  }
+
+  /** Whether all is there that was when it had this mark. It is read again: files rot while open. */
+  holds(mark: JournalMark): boolean {
+    // One that was written anew holds all that the former one did, and counts only when it is whole.
+    if (this.#generation !== mark.generation) return this.#generation > mark.generation;
+    let at = 0;
+    let sum = 0;
+    for (let sequence = 0; at < mark.length; sequence++) {
+      const batch = read(this.files[this.active], at, this.#generation, sequence);
+      if (batch === undefined) return false;
+      at += HEADER + batch.count * ENTRY;
+      sum = withHeader(sum, batch.header);
+    }
+    return at === mark.length && sum === mark.sum;
   }
 
   close(): void {
@@ -143,6 +182,7 @@ export class Journal {
       const batch = read(file, this.#length, this.#generation, this.#sequence);
       if (batch === undefined) return;
       this.#length += HEADER + batch.count * ENTRY;
+      this.#sum = withHeader(this.#sum, batch.header);
       this.#entries += batch.count;
       this.#sequence++;
     }
@@ -172,6 +212,11 @@ function encode(
   return bytes;
 }
 
+/** `sum` and one batch more: its header has the checksum of all that it holds. */
+function withHeader(sum: number, batch: Uint8Array): number {
+  return checksum(batch.subarray(0, HEADER), sum);
+}
+
 /** The batch at `at` when it is whole and the one that is due. */
 function read(file: StorageFile, at: number, generation: number, sequence: number) {
   const header = new Uint8Array(HEADER);
@@ -184,7 +229,8 @@ function read(file: StorageFile, at: number, generation: number, sequence: numbe
   const count = word(3);
   const bytes = new Uint8Array(count * ENTRY);
   if (file.read(at + HEADER, bytes) < bytes.length || word(5) !== checksum(bytes)) return undefined;
-  return { generation: word(1), expected: word(4), count, entries: new DataView(bytes.buffer) };
+  const entries = new DataView(bytes.buffer);
+  return { header, generation: word(1), expected: word(4), count, entries };
 }
 
 /** Generation of a journal whose beginning is whole; 0 when it is not. */

@@ -7,7 +7,7 @@
 import { StorageError, type StorageFile, type StorageFolder } from '../files.ts';
 import { checksum } from '../hash.ts';
 import { CLUSTER, ZERO_SLOT } from './cluster-map.ts';
-import { Journal, type JournalEntry } from './journal.ts';
+import { Journal, type JournalEntry, type JournalMark } from './journal.ts';
 
 /** A layer that has this many uncommitted clusters commits by itself: memory stays bounded. */
 export const PENDING_MAX = 1 << 15;
@@ -82,6 +82,20 @@ export class Layer {
     for (let slot = 0; slot < this.#slots; slot++) if (used[slot] === 0) this.#free.push(slot);
   }
 
+  /** What is durable of it now. */
+  get mark(): JournalMark {
+    return this.journal.mark;
+  }
+
+  /** Throws when something is gone of what it held when it had this mark. */
+  check(mark: JournalMark): void {
+    if (this.journal.holds(mark)) return;
+    throw new StorageError(
+      'damaged',
+      `The layer ${this.id.slice(0, 8)} of a disk is damaged: a part of its journal is gone.`,
+    );
+  }
+
   /** Nothing was ever written to it. */
   get isEmpty(): boolean {
     return this.#empty;
@@ -118,7 +132,7 @@ export class Layer {
     former: (cluster: number) => number,
     placed: (entry: JournalEntry) => void,
   ): void {
-    this.#check();
+    this.#writable();
     const count = bytes.length / CLUSTER;
     let next = this.#place(former(cluster));
     for (let first = 0; first < count; ) {
@@ -149,13 +163,13 @@ export class Layer {
 
   /** From now on `cluster` is zeroes; `former` is its slot here, or -1. */
   zero(cluster: number, former: number, placed: (entry: JournalEntry) => void): void {
-    this.#check();
+    this.#writable();
     this.#note({ cluster, slot: ZERO_SLOT, sum: 0 }, former, placed);
   }
 
   /** Makes all that was written durable. `live` gives all that the layer holds, when asked. */
   commit(live: () => Iterable<JournalEntry>): void {
-    this.#check();
+    this.#writable();
     if (this.#pending.size === 0) return;
     this.#fresh.clear();
     try {
@@ -221,7 +235,7 @@ export class Layer {
     );
   }
 
-  #check(): void {
+  #writable(): void {
     if (this.#broken === undefined) return;
     const why = this.#broken instanceof Error ? this.#broken.message : String(this.#broken);
     throw new StorageError('failed', `The disk is read-only since its storage failed: ${why}`);

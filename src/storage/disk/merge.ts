@@ -5,19 +5,26 @@
  */
 import type { StorageFolder } from '../files.ts';
 import { CLUSTER, ZERO_SLOT } from './cluster-map.ts';
-import type { JournalEntry } from './journal.ts';
+import type { JournalEntry, JournalMark } from './journal.ts';
 import { Layer, PENDING_MAX } from './layer.ts';
 
+/** Merges two layers that hold what `marks` say they do; returns the lower one's mark from now on. */
 export async function mergeLayers(
   layers: StorageFolder,
   lowerId: string,
   upperId: string,
   clusters: number,
-): Promise<void> {
+  marks: ReadonlyMap<string, JournalMark>,
+): Promise<JournalMark> {
   const lower = await Layer.open(await layers.folder(lowerId), lowerId, clusters);
   try {
     const upper = await Layer.open(await layers.folder(upperId), upperId, clusters);
     try {
+      // What is gone would be gone for good: afterwards the mark is another.
+      for (const layer of [lower, upper]) {
+        const mark = marks.get(layer.id);
+        if (mark) layer.check(mark);
+      }
       const below = new Map([...lower.entries()].map((entry) => [entry.cluster, entry]));
       const former = (cluster: number) => {
         const slot = below.get(cluster)?.slot ?? ZERO_SLOT;
@@ -37,6 +44,7 @@ export async function mergeLayers(
         if (lower.pending >= PENDING_MAX) lower.commit(live);
       }
       lower.commit(live);
+      return lower.mark;
     } finally {
       upper.close();
     }

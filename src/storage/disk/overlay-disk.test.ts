@@ -104,12 +104,14 @@ class Subject {
   async openStore(): Promise<void> {
     this.store = await DiskStore.open(this.folder, async () => base.reader);
     this.store.addUser({
-      chains: async () => this.frozen.map(({ chain }) => chain.layers),
-      merged: async (lower, upper) => {
+      chains: async () => this.frozen.map(({ chain }) => chain),
+      merged: async (lower, upper, mark) => {
         for (const { chain } of this.frozen) {
           if (!chain.layers.includes(upper)) continue;
           expect(chain.layers).toContain(lower);
           chain.layers = chain.layers.filter((id) => id !== upper);
+          chain.journals = { ...chain.journals, [lower]: mark };
+          delete chain.journals[upper];
         }
       },
     });
@@ -125,9 +127,9 @@ class Subject {
       const token = String(this.#tokens++);
       const contents = this.model.slice();
       this.disk.freeze(token);
-      const layers = [...(await this.disk.frozen(token))];
+      const frozen = await this.disk.frozen(token);
       this.frozen.push({
-        chain: { size: SIZE, layers, ...(this.based ? { image } : {}) },
+        chain: { size: SIZE, ...frozen, ...(this.based ? { image } : {}) },
         contents,
       });
     } else if (step.kind === 'reopen') {
@@ -357,7 +359,7 @@ describe('overlay disk', () => {
     const { store, id, disk } = await diskOf(folder);
     await disk.write(0, pattern(256 << 10, 1));
     disk.freeze('t');
-    const layers = await disk.frozen('t');
+    const { layers } = await disk.frozen('t');
     const clone = await store.create({ kind: 'persistent', size: disk.size, layers });
     const other = await store.openDisk(clone.id);
     await disk.write(0, pattern(4096, 2));

@@ -10,7 +10,7 @@ import { StorageError } from '../files.ts';
 import { checksum } from '../hash.ts';
 import type { BaseImage } from '../image/chunks.ts';
 import { CLUSTER, ClusterMap, ZERO_SLOT } from './cluster-map.ts';
-import type { JournalEntry } from './journal.ts';
+import type { JournalEntry, JournalMark } from './journal.ts';
 import { type Layer, PENDING_MAX } from './layer.ts';
 
 export interface OverlayOptions {
@@ -28,6 +28,12 @@ export interface OverlayOptions {
   readonly newId: () => string;
 }
 
+/** Layers as they were frozen, oldest first, and how much the journal of each held. */
+export interface FrozenLayers {
+  readonly layers: string[];
+  readonly journals: Record<string, JournalMark>;
+}
+
 /** Tokens whose layers nobody asked for are forgotten, oldest first. */
 const TOKENS_MAX = 16;
 /** A file of which this share is unused is cut when the disk is closed. */
@@ -41,7 +47,7 @@ export class OverlayDisk implements BlockBackend {
   readonly #layers: Layer[] = [];
   /** Layers that were sealed and have not been committed since. */
   readonly #sealing = new Set<Layer>();
-  readonly #frozen = new Map<string, Promise<readonly string[]>>();
+  readonly #frozen = new Map<string, Promise<FrozenLayers>>();
   /** The layer that is written to; undefined from a freeze until the next one is open. */
   #top: Layer | undefined;
   #opening: Promise<void> | undefined;
@@ -151,17 +157,14 @@ export class OverlayDisk implements BlockBackend {
   /** All writes so far belong to `token`; `frozen` gives their layers. Later writes go to a new one. */
   freeze(token: string): void {
     this.#check();
-    const chain = this.chain;
     const top = this.#top;
-    let sealed: Promise<readonly string[]>;
-    if (top?.isEmpty) {
-      // Nothing was written since the last one.
-      sealed = this.#settled(chain.slice(0, -1));
-    } else {
-      if (top) this.#sealing.add(top);
+    // One that nothing was written to since the last freeze is left out.
+    const layers = this.#layers.filter((layer) => layer !== top || !top.isEmpty);
+    if (top && !top.isEmpty) {
+      this.#sealing.add(top);
       this.#top = undefined;
-      sealed = this.#settled(chain);
     }
+    const sealed = this.#settled(layers);
     sealed.catch(() => {});
     this.#frozen.set(token, sealed);
     for (const oldest of this.#frozen.keys()) {
@@ -171,7 +174,7 @@ export class OverlayDisk implements BlockBackend {
   }
 
   /** The layers of the disk when it was frozen under `token`, oldest first, once they are durable. */
-  frozen(token: string): Promise<readonly string[]> {
+  frozen(token: string): Promise<FrozenLayers> {
     const chain = this.#frozen.get(token);
     if (chain) return chain;
     return Promise.reject(
@@ -237,11 +240,14 @@ export class OverlayDisk implements BlockBackend {
     this.#top = await this.#open(id);
   }
 
-  async #settled(chain: readonly string[]): Promise<readonly string[]> {
+  async #settled(layers: readonly Layer[]): Promise<FrozenLayers> {
     // Not within the instant of the capture, which must be short.
     await new Promise<void>((resolve) => setTimeout(resolve, 0));
     for (const layer of this.#sealing) this.#seal(layer);
-    return chain;
+    return {
+      layers: layers.map(({ id }) => id),
+      journals: Object.fromEntries(layers.map(({ id, mark }) => [id, mark])),
+    };
   }
 
   #seal(layer: Layer): void {

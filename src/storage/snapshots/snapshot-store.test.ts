@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { PageRun } from '../../machine/snapshot/snapshot.ts';
 import { DiskStore } from '../disk/disk-store.ts';
-import { StorageError } from '../files.ts';
+import { StorageError, type StorageFile } from '../files.ts';
 import { MemoryFolder } from '../testing/memory-folder.ts';
 import type { SnapshotMeta, StateCodec } from './record.ts';
 import { type OpenSnapshot, SnapshotStore } from './snapshot-store.ts';
@@ -106,7 +106,7 @@ describe('snapshots', () => {
     await disk.write(0, new Uint8Array(8192).fill(3));
     const chains = async (token: string) => {
       disk.freeze(token);
-      return [{ size: disk.size, layers: [...(await disk.frozen(token))] }];
+      return [{ size: disk.size, ...(await disk.frozen(token)) }];
     };
     const one = await take([], { disks: chains });
     await disk.write(0, new Uint8Array(8192).fill(4));
@@ -121,6 +121,100 @@ describe('snapshots', () => {
     await store.remove(one.id);
     await store.close();
     expect(folder.used()).toBe(0);
+  });
+
+  /** A snapshot of a disk whose journal got four batches of one size, which goes on being used. */
+  async function withJournal() {
+    const { id } = await disks.create({ kind: 'persistent', size: 1 << 20 });
+    const disk = await disks.openDisk(id);
+    for (let i = 0; i < 4; i++) {
+      await disk.write(i * 4096, new Uint8Array(4096).fill(i + 1));
+      await disk.flush();
+    }
+    disk.freeze('now');
+    const chain = { size: disk.size, ...(await disk.frozen('now')) };
+    const shot = await take([], { disks: async () => [chain] });
+    await disk.write(0, new Uint8Array(4096).fill(9));
+    await disks.close(id);
+    const layer = await (await folder.folder('layers')).folder(chain.layers[0]!);
+    /** Changes the journal's file; returns what it held. */
+    const change = async (how: (file: StorageFile, whole: Uint8Array) => void) => {
+      const file = await layer.open('journal-b', 'existing');
+      const whole = new Uint8Array(file.size());
+      file.read(0, whole);
+      how(file, whole);
+      file.close();
+      return whole;
+    };
+    return { id, chain, shot, change };
+  }
+
+  test('notice a frozen layer whose journal is shorter than it was, or another', async () => {
+    const { id, chain, shot, change } = await withJournal();
+    const batch = (await change(() => {})).length / 4;
+    const kind = 'damaged';
+    const open = folder.openFiles();
+    for (const damage of [
+      (file: StorageFile) => file.truncate(4 * batch - 1),
+      (file: StorageFile) => file.truncate(batch),
+      (file: StorageFile) => file.truncate(0),
+      (file: StorageFile) => file.write(batch + 40, new Uint8Array([77])),
+      (file: StorageFile) => file.write(4, new Uint8Array([77])),
+    ]) {
+      const whole = await change(damage);
+      await expect(store.verify(shot.id)).rejects.toMatchObject({ kind });
+      await expect(disks.openChain(chain)).rejects.toMatchObject({ kind });
+      await expect(disks.openDisk(id)).rejects.toMatchObject({ kind });
+      expect(folder.openFiles()).toBe(open);
+      await change((file) => {
+        file.truncate(whole.length);
+        file.write(0, whole);
+      });
+      await store.verify(shot.id);
+    }
+    // A running VM has the layer open: what rots meanwhile is noticed as well.
+    await disks.openDisk(id);
+    folder.medium.fault = ({ kind, path }) => {
+      if (kind === 'read' && path.endsWith('journal-b')) throw new StorageError('damaged', 'rot');
+    };
+    await expect(store.verify(shot.id)).rejects.toMatchObject({ kind });
+    folder.medium.fault = () => {};
+    await disks.close(id);
+  });
+
+  test('know their layers after a merge, which no damaged one takes part in', async () => {
+    const { id, shot, change } = await withJournal();
+    const disk = await disks.openDisk(id);
+    disk.freeze('then');
+    const chain = { size: disk.size, ...(await disk.frozen('then')) };
+    const later = await take([], { disks: async () => [chain] });
+    await disks.close(id);
+    await store.remove(shot.id);
+    const whole = await change((file, { length }) => file.truncate(length / 2));
+    await expect(disks.openDisk(id)).rejects.toMatchObject({ kind: 'damaged' });
+    await change((file) => file.write(0, whole));
+    await disks.openDisk(id);
+    await disks.close(id);
+    const [merged] = (await store.record(later.id)).disks;
+    expect(merged?.layers).toEqual(chain.layers.slice(0, 1));
+    expect(Object.keys(merged?.journals ?? {})).toEqual(merged?.layers);
+    await store.verify(later.id);
+    await change((file, { length }) => file.truncate(length - 1));
+    await expect(store.verify(later.id)).rejects.toMatchObject({ kind: 'damaged' });
+  });
+
+  test('of earlier versions, which say nothing of journals, are read as they were', async () => {
+    const { id, shot, change } = await withJournal();
+    await store.remove(shot.id);
+    const disk = await disks.openDisk(id);
+    disk.freeze('old');
+    const { layers } = await disk.frozen('old');
+    const old = await take([], { disks: async () => [{ size: disk.size, layers }] });
+    await disks.close(id);
+    await store.verify(old.id);
+    expect((await store.record(old.id)).disks[0]).not.toHaveProperty('journals');
+    await change((file, { length }) => file.truncate(length - 1));
+    await store.verify(old.id);
   });
 
   test('that are damaged are refused, at whatever byte', async () => {

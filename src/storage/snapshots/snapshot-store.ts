@@ -12,6 +12,7 @@ import type {
 } from '../../machine/snapshot/snapshot.ts';
 import { Catalog } from '../catalog.ts';
 import type { DiskStore } from '../disk/disk-store.ts';
+import type { JournalMark } from '../disk/journal.ts';
 import { StorageError, type StorageFile, type StorageFolder } from '../files.ts';
 import { checksum, isZero } from '../hash.ts';
 import { newId } from '../id.ts';
@@ -57,9 +58,8 @@ export class SnapshotStore {
     this.#records = new Catalog(records);
     this.#packs = new Packs(packs);
     disks.addUser({
-      chains: async () =>
-        (await this.list()).flatMap((record) => record.disks.map(({ layers }) => layers)),
-      merged: async (lower, upper) => this.#merged(lower, upper),
+      chains: async () => (await this.list()).flatMap(({ disks }) => disks),
+      merged: (lower, upper, mark) => this.#merged(lower, upper, mark),
     });
   }
 
@@ -421,13 +421,15 @@ export class SnapshotStore {
     throw new StorageError('missing', 'The snapshot that this one is based on is not there.');
   }
 
-  async #merged(lower: string, upper: string): Promise<void> {
+  async #merged(lower: string, upper: string, mark: JournalMark): Promise<void> {
     for (const record of await this.list()) {
       if (!record.disks.some(({ layers }) => layers.includes(upper))) continue;
-      const disks = record.disks.map((disk) => ({
-        ...disk,
-        layers: disk.layers.filter((id) => id !== upper || !disk.layers.includes(lower)),
-      }));
+      const disks = record.disks.map((disk) => {
+        if (!disk.layers.includes(lower)) return disk;
+        const { [upper]: _, ...journals } = disk.journals ?? {};
+        const layers = disk.layers.filter((id) => id !== upper);
+        return { ...disk, layers, journals: { ...journals, [lower]: mark } };
+      });
       await this.#records.write(record.id, { ...record, disks });
     }
   }
