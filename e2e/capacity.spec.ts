@@ -1,7 +1,15 @@
 /** Resources, figures, log, host: the views that show what machines take, and what is done about it. */
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
-import { boot, expectOutput, openConsole, row, shownState, typeLine } from './support/page.ts';
+import {
+  boot,
+  expectOutput,
+  expectShell,
+  openConsole,
+  row,
+  shownState,
+  typeLine,
+} from './support/page.ts';
 
 const MIB = 1024 * 1024;
 
@@ -219,4 +227,39 @@ test('a host that stood still is a pause to the guest, and is in the log', async
   await expect(
     page.getByRole('cell', { name: /The host did not run this machine for \d+ s/ }),
   ).toBeVisible();
+});
+
+test('another size of memory holds from the next start on, limits of each disk at once', async ({
+  page,
+}) => {
+  await boot(page, '?boot=micro&memory=128M&disk=16M');
+  await show(page, 'vm/1/resources');
+  const most = page.getByRole('textbox', { name: /^All that it has, typed/ });
+  await most.fill('96');
+  await most.press('Enter');
+  await expect(page.getByText('has 128 MB now')).toBeVisible();
+
+  const disk = page.getByRole('region', { name: 'Disk' });
+  await expect(disk.getByText('No limit is set.')).toHaveCount(2);
+  const bandwidth = disk.getByRole('textbox', { name: /^Bandwidth, typed/ });
+  await bandwidth.fill('1024');
+  await bandwidth.press('Enter');
+  const burst = disk.getByRole('textbox', { name: /^Burst, typed/ });
+  await burst.fill('2');
+  await burst.press('Enter');
+  await show(page, 'vm/1');
+  // 2 MB of burst, then 1 MB a second: 6 MB take four seconds; without the limit less than half a one.
+  await typeLine(
+    page,
+    's=$(date +%s); dd if=/dev/zero of=/dev/vda bs=64k count=96 oflag=direct 2>/dev/null; ' +
+      'echo took-$(($(date +%s) - s >= 3))',
+  );
+  await expectOutput(page, /^took-1$/m);
+
+  await typeLine(page, 'poweroff');
+  await expect(shownState(page)).toHaveText('Off');
+  await page.getByRole('button', { name: 'Start', exact: true }).first().click();
+  await expectShell(page);
+  await typeLine(page, 'awk \'/MemTotal/ { print "total-" ($2 < 98304) }\' /proc/meminfo');
+  await expectOutput(page, /^total-1$/m);
 });

@@ -108,6 +108,9 @@ export class Vm {
     if (isLive(this.view.status) || isPending(this.view.status)) return;
     const generation = ++this.generation;
     const current = () => this.generation === generation;
+    if (origin === undefined) {
+      this.specification.memory = this.limits.current.memory?.maximum ?? this.specification.memory;
+    }
     this.update({
       status: 'downloading',
       reason: undefined,
@@ -332,7 +335,10 @@ export class Vm {
     await (await this.surroundings.library()).restore(this, snapshot, choice);
   }
 
-  /** Other limits, which hold at once; what `changes` leaves out stays. */
+  /**
+   * Other limits, which hold at once, but the maximum of memory, which holds from the next start on;
+   * what `changes` leaves out stays.
+   */
   setLimits(changes: Limits): void {
     const limits = v.parse(LimitsSchema, withLimits(this.limits.current, changes));
     this.limits.set(limits);

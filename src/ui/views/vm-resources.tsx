@@ -8,13 +8,13 @@ import { size, totalsOf } from '../../resources/admission.ts';
 import {
   CPU_CAP,
   CPU_WEIGHT,
-  DISK_BANDWIDTH,
-  DISK_OPERATIONS,
   type Limits,
+  MEMORY,
   PRESET_NAMES,
   PRESETS,
   type PresetName,
 } from '../../resources/limits.ts';
+import { DiskSettings } from '../capacity/disk-settings.tsx';
 import { useAssessment } from '../capacity/hooks.ts';
 import { telemetry } from '../capacity/service.ts';
 import { Setting } from '../capacity/setting.tsx';
@@ -182,18 +182,36 @@ function Memory({ vm, set }: Part) {
         }
         onChange={(megabytes) => set({ memory: { target: megabytes * MIB } })}
       />
+      <Setting
+        title="All that it has"
+        unit="MB"
+        value={Math.round((vm.limits.memory?.maximum ?? memory) / MIB)}
+        minimum={LEAST_MEMORY / MIB}
+        maximum={MEMORY.maximum / MIB}
+        logarithmic
+        live={false}
+        budget="Holds from its next start on, which boots the kernel where its template’s snapshot has another size."
+        confirmed={isLive(vm.status) ? `has ${size(memory)} now` : undefined}
+        onChange={(megabytes) => set({ memory: memoryOf(vm.limits, megabytes * MIB) })}
+      />
     </section>
   );
 }
 
+/** Another maximum, with what goes by it. */
+function memoryOf({ memory }: Limits, maximum: number): NonNullable<Limits['memory']> {
+  const within = (bytes: number | undefined) =>
+    bytes === undefined ? undefined : Math.min(bytes, maximum);
+  return { maximum, minimum: within(memory?.minimum), target: within(memory?.target) };
+}
+
 function Disks({ vm, set }: Part) {
-  const { disk } = vm.limits;
-  const disks = vm.figures?.disks ?? [];
-  const sum = (value: (one: (typeof disks)[number]) => number) =>
-    disks.reduce((all, one) => all + value(one), 0);
-  const measured = disks.length > 0;
+  const { disk = {}, disks: each = [] } = vm.limits;
+  const figures = vm.figures?.disks ?? [];
   const { specification } = fleet.get(vm.id) ?? {};
-  if (!measured && !specification?.disks?.length && specification?.disk === undefined) {
+  const made = (specification?.disks?.length ?? 0) + (specification?.disk === undefined ? 0 : 1);
+  const count = Math.max(figures.length, made);
+  if (count === 0) {
     return (
       <section className="panel" aria-labelledby="resource-disk">
         <h2 id="resource-disk">Disks</h2>
@@ -201,56 +219,36 @@ function Disks({ vm, set }: Part) {
       </section>
     );
   }
-  return (
-    <section className="panel" aria-labelledby="resource-disk">
-      <div className="panel-head">
-        <h2 id="resource-disk">Disks, all together</h2>
-        {disk !== undefined && Object.keys(disk).length > 0 && (
-          <Button className="button" onPress={() => set({ disk: {} })}>
-            No limit
-          </Button>
-        )}
-      </div>
-      <Setting
-        title="Operations"
-        unit="/s"
-        value={disk?.iops ?? DISK_OPERATIONS.maximum}
-        minimum={DISK_OPERATIONS.minimum}
-        maximum={DISK_OPERATIONS.maximum}
-        logarithmic
-        live
-        budget={
-          disk?.iops === undefined ? 'No limit is set.' : 'With bursts of what a second may do.'
-        }
-        confirmed={
-          measured
-            ? `does ${formatValue(
-                sum(({ flushes, reads, writes }) => reads + writes + flushes),
-                'per second',
-              )}`
-            : undefined
-        }
-        onChange={(iops) => set({ disk: { ...disk, iops } })}
-      />
-      <Setting
-        title="Bandwidth"
-        unit="KB/s"
-        value={Math.round((disk?.bandwidth ?? DISK_BANDWIDTH.maximum) / 1024)}
-        minimum={Math.ceil(DISK_BANDWIDTH.minimum / 1024)}
-        maximum={Math.floor(DISK_BANDWIDTH.maximum / 1024)}
-        logarithmic
-        live
-        budget={disk?.bandwidth === undefined ? 'No limit is set.' : 'Read and written together.'}
-        confirmed={
-          measured
-            ? `moves ${formatValue(
-                sum(({ readBytes, writtenBytes }) => readBytes + writtenBytes),
-                'bytes per second',
-              )}`
-            : undefined
-        }
-        onChange={(kilobytes) => set({ disk: { ...disk, bandwidth: kilobytes * 1024 } })}
-      />
-    </section>
+  const all = (
+    <DiskSettings
+      id="resource-disk"
+      title={count === 1 ? 'Disk' : 'Disks, all together'}
+      limit={disk}
+      figures={figures}
+      onChange={(limit) => set({ disk: limit })}
+    />
   );
+  if (count === 1) return all;
+  const limits = Array.from({ length: count }, (_, index) => each[index] ?? {});
+  return (
+    <>
+      {all}
+      {limits.map((limit, index) => (
+        <DiskSettings
+          // biome-ignore lint/suspicious/noArrayIndexKey: disks are known by their order
+          key={index}
+          id={`resource-disk-${index}`}
+          title={`Disk ${diskName(index)} alone`}
+          limit={limit}
+          figures={figures.slice(index, index + 1)}
+          onChange={(limit) => set({ disks: limits.with(index, limit) })}
+        />
+      ))}
+    </>
+  );
+}
+
+/** As Linux calls virtio disks. */
+function diskName(index: number): string {
+  return `/dev/vd${String.fromCharCode(97 + index)}`;
 }
