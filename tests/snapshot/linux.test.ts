@@ -60,6 +60,45 @@ it('processes, pipes, timers, typed input go on; a clone is told that it is one'
   expect(await again.shell(random)).not.toBe(await clone.shell(random));
 });
 
+it('two clones of one snapshot have names, machine ids and random numbers of their own', async () => {
+  const guest = await Guest.boot(options);
+  await guest.shell('dmesg -n 1');
+  // The template has no such file; a guest that has one must not share it.
+  await guest.shell('tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id');
+  await guest.shell('echo "127.0.1.1 $(hostname)" >>/etc/hosts');
+  // A generator that is open and seeded already, and a shell that is about to read from it.
+  await guest.shell('exec 5</dev/urandom; head -c 16 <&5 >/dev/null');
+  const sink = new MemoryStore().sink();
+  await guest.machine.capture(sink);
+  const snapshot = sink.snapshot();
+
+  const random = 'head -c 32 <&5 | md5sum; cat /proc/sys/kernel/random/uuid /etc/machine-id';
+  const identity = async (name: string) => {
+    const clone = await Guest.create(options);
+    await clone.machine.restore(snapshot, { generation: 'new', name });
+    clone.machine.resume();
+    // Before the agent has done anything: this is the kernel's own doing.
+    const [bytes, uuid] = (await clone.shell(random)).split('\n');
+    await clone.shell(`until grep -qx ${name} /etc/hostname; do usleep 20000; done`);
+    const id = (await clone.shell('cat /etc/machine-id')).trim();
+    expect(id).toMatch(/^[0-9a-f]{32}$/);
+    expect((await clone.shell('hostname; tail -n 1 /etc/hosts')).trim().split('\n')).toEqual([
+      name,
+      `127.0.1.1 ${name}`,
+    ]);
+    clone.stop();
+    return [bytes, uuid, id];
+  };
+  const one = await identity('clone-1');
+  const two = await identity('clone-2');
+  const [bytes, uuid, id] = (await guest.shell(random)).split('\n');
+  for (const [i, mine] of [bytes, uuid, id].entries()) {
+    expect(new Set([mine, one[i], two[i]]).size, String([mine, one[i], two[i]])).toBe(3);
+  }
+  // The guest that they were copied from is still the one that it was.
+  expect(await guest.shell('hostname')).toContain('micro');
+});
+
 it('a guest that writes to a disk is captured with its requests in flight', async () => {
   // A disk that takes its time: requests are in flight at most moments.
   const slow = (memory: MemoryBackend) => ({
