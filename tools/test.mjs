@@ -23,6 +23,14 @@ const vitest = 'node_modules/vitest/vitest.mjs';
  * `beside`: leaves a processor to another step of this kind.
  */
 
+/** What looks at disks that guests have written to. */
+const diskTools = [
+  { program: 'mkfs.ext4', package: 'e2fsprogs' },
+  { program: 'e2fsck', package: 'e2fsprogs' },
+  { program: 'debugfs', package: 'e2fsprogs' },
+  { program: 'qemu-img', package: 'qemu-utils' },
+];
+
 /** @type {Step[]} */
 const steps = [
   ...checks.map(({ name, command }) => ({
@@ -43,14 +51,7 @@ const steps = [
     name: 'machine',
     beside: true,
     run: async (print) => {
-      await installMissing(
-        [
-          { program: 'mkfs.ext4', package: 'e2fsprogs' },
-          { program: 'e2fsck', package: 'e2fsprogs' },
-          { program: 'debugfs', package: 'e2fsprogs' },
-        ],
-        'the tests of whole machines',
-      );
+      await installMissing(diskTools, 'the tests of whole machines');
       await ensureParts();
       return runVitest('machine', print);
     },
@@ -79,12 +80,10 @@ const steps = [
   {
     name: 'e2e',
     run: async (print) => {
-      if (!process.env.TABVISOR_CHROMIUM) {
-        await installMissing(
-          [{ program: 'chromium', package: 'chromium' }],
-          "the page's tests in a browser",
-        );
-      }
+      const chromium = process.env.TABVISOR_CHROMIUM
+        ? []
+        : [{ program: 'chromium', package: 'chromium' }];
+      await installMissing([...diskTools, ...chromium], "the page's tests in a browser");
       await ensureParts();
       await ensureSite();
       return runPlaywright(print);
