@@ -1,0 +1,58 @@
+/**
+ * What a browser of ours takes of the host: memory and processor time of all its processes. Linux
+ * alone. Guarantees that memory which processes share is counted once.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface Usage {
+  /** Proportional set size of all processes, in bytes (proc_pid_smaps). */
+  readonly memory: number;
+  /** Processor time since the start, in seconds; of processes that are still there. */
+  readonly processor: number;
+}
+
+/** Clock ticks a second, as Linux tells them to programs on every architecture of ours. */
+const TICKS = 100;
+
+/** `marker`: what the first process has among its arguments, and no other program. */
+export function usageOf(marker: string): Usage {
+  const processes = new Map<number, { parent: number; ticks: number; command: string }>();
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    const stat = read(pid, 'stat');
+    // The name in parentheses may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (stat === '') continue;
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    processes.set(pid, { parent: Number(fields[1]), ticks, command: read(pid, 'cmdline') });
+  }
+  let memory = 0;
+  let ticks = 0;
+  for (const [pid, process] of processes) {
+    if (!isOurs(pid, processes, marker)) continue;
+    ticks += process.ticks;
+    memory += Number(/^Pss:\s+(\d+) kB/m.exec(read(pid, 'smaps_rollup'))?.[1] ?? 0) * 1024;
+  }
+  return { memory, processor: ticks / TICKS };
+}
+
+function isOurs(
+  pid: number,
+  processes: ReadonlyMap<number, { parent: number; command: string }>,
+  marker: string,
+): boolean {
+  for (let at: number | undefined = pid; at !== undefined; at = processes.get(at)?.parent) {
+    if (processes.get(at)?.command.includes(marker)) return true;
+  }
+  return false;
+}
+
+/** Empty when the process has ended meanwhile. */
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
