@@ -4,11 +4,12 @@
  * anew, when its tab goes away in the middle, and in a second tab.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, expect, type JSHandle, type Page, test } from '@playwright/test';
 import type { Fleet } from '../src/hypervisor/fleet.ts';
+import { which } from '../tools/lib/shell.mjs';
 import { fleetOf } from './support/fleet.ts';
 import { boot, expectOutput, expectShell, shownState, typeLine } from './support/page.ts';
 
@@ -18,6 +19,11 @@ const DISK = 1 << 20;
 /** Counts in each of many places for ever; there is /tmp/lost when one is not what it must be. */
 const COUNTER =
   'awk \'BEGIN { for (;;) { n++; for (i = 0; i < 20000; i++) { if (n > 1 && a[i] != n - 1) print "lost" >"/tmp/lost"; a[i] = n }; print n >"/tmp/count"; close("/tmp/count") } }\' &';
+
+/** Ends when the counter is beyond where it was, which is then in /tmp/passed; its file is empty at times. */
+const ADVANCE =
+  'p=; until [ "$p" ]; do p=$(cat /tmp/count 2>/dev/null); done; ' +
+  'until [ "$(cat /tmp/count)" -gt $p ] 2>/dev/null; do usleep 20000; done; echo $p >/tmp/passed';
 
 async function firstId(fleet: JSHandle<Fleet>): Promise<string> {
   return fleet.evaluate(({ store }) => store.getState().vms[0]?.id ?? '');
@@ -205,7 +211,12 @@ test('a reload, a tab that goes away and a guest that crashes leave the VM and i
 });
 
 /** Puts a file into the page, where it is `file`. */
-async function importFile(page: Page, fleet: JSHandle<Fleet>, path: string): Promise<string> {
+async function importFile(
+  page: Page,
+  fleet: JSHandle<Fleet>,
+  path: string,
+  how: 'importVm' | 'importDisk' = 'importVm',
+): Promise<string> {
   await page.evaluate(() => {
     const input = document.createElement('input');
     input.type = 'file';
@@ -213,18 +224,23 @@ async function importFile(page: Page, fleet: JSHandle<Fleet>, path: string): Pro
     document.body.append(input);
   });
   await page.locator('#a-file').setInputFiles(path);
-  return fleet.evaluate(async (fleet) => {
+  return fleet.evaluate(async (fleet, how) => {
     const input = document.querySelector<HTMLInputElement>('#a-file');
     const file = input?.files?.[0];
     input?.remove();
     if (!file) throw new Error('There is no file.');
-    return fleet.importVm(file);
-  });
+    return fleet[how](file);
+  }, how);
 }
 
-async function exportFile(fleet: JSHandle<Fleet>, id: string, path: string): Promise<void> {
-  const address = await fleet.evaluate(async (fleet, id) => {
-    const { stream } = await fleet.exportVm(id);
+async function exportFile(
+  fleet: JSHandle<Fleet>,
+  id: string,
+  path: string,
+  how: 'exportVm' | 'exportDisk' = 'exportVm',
+): Promise<void> {
+  const get = async (fleet: Fleet, { id, how }: { id: string; how: 'exportVm' | 'exportDisk' }) => {
+    const { stream } = await fleet[how](id);
     const blob = await new Response(stream).blob();
     return new Promise<string>((resolve, reject) => {
       const reader = new FileReader();
@@ -232,7 +248,8 @@ async function exportFile(fleet: JSHandle<Fleet>, id: string, path: string): Pro
       reader.onerror = () => reject(reader.error);
       reader.readAsDataURL(blob);
     });
-  }, id);
+  };
+  const address = await fleet.evaluate(get, { id, how });
   writeFileSync(path, Buffer.from(address.slice(address.indexOf(',') + 1), 'base64'));
 }
 
@@ -273,6 +290,95 @@ test('a VM goes out as a file, which the command line verifies, and into another
       /The .tabvm file is damaged: it does not begin like one\./,
     );
     await other.page.context().close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('a VM at work moves to the command line, and from there back into a page', async ({
+  page,
+  browser,
+}) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tabvisor-e2e-'));
+  const tabvisor = (...words: string[]) =>
+    execFileSync('node', ['bin/tabvisor', ...words], { encoding: 'utf8' });
+  try {
+    const { fleet, id } = await bootKept(page);
+    await typeLine(
+      page,
+      `X=page; echo page | dd of=/dev/vda conv=fsync 2>/dev/null; ${COUNTER} ${ADVANCE}; echo began`,
+    );
+    await expectOutput(page, /^began$/m);
+    const out = join(folder, 'out.tabvm');
+    await exportFile(fleet, id, out);
+
+    const back = join(folder, 'back.tabvm');
+    const work =
+      `${ADVANCE}; cat /tmp/lost 2>/dev/null; head -c 5 /dev/vda; ` +
+      'echo line | dd of=/dev/vda conv=fsync 2>/dev/null';
+    const printed = tabvisor('run', '--snapshot', out, '--exec', work, '--save', back);
+    expect(printed).toBe('page\n');
+    expect(tabvisor('snapshot', 'verify', back)).toContain('is whole');
+
+    const other = await elsewhere(browser);
+    const imported = await importFile(other.page, other.fleet, back);
+    await other.fleet.evaluate((fleet, id) => fleet.get(id)?.start(), imported);
+    await show(other.page, imported);
+    await typeLine(
+      other.page,
+      `clear; q=$(cat /tmp/passed); ${ADVANCE}; echo X is $X; head -c 5 /dev/vda; echo over`,
+    );
+    await expectOutput(other.page, /^X is page\nline\nover$/m);
+    await typeLine(
+      other.page,
+      'clear; [ $p -ge $q ] && [ $q -gt 0 ] && echo later; kill %1; wait; cat /tmp/lost || echo sure',
+    );
+    await expectOutput(other.page, /^later$/m);
+    await expectOutput(other.page, /^sure$/m);
+    await other.page.context().close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('a disk goes in and out as a raw image, in which e2fsck and QEMU find nothing wrong', async ({
+  page,
+}) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tabvisor-e2e-'));
+  const host = (program: string, ...words: string[]) =>
+    execFileSync(which(program) ?? program, words, { encoding: 'utf8' });
+  try {
+    const raw = join(folder, 'ext4.img');
+    writeFileSync(raw, '');
+    truncateSync(raw, 24 << 20);
+    host('mke2fs', '-q', '-t', 'ext4', raw);
+    await page.goto('./');
+    const fleet = await fleetOf(page);
+    const disk = await importFile(page, fleet, raw, 'importDisk');
+    const untouched = join(folder, 'untouched.img');
+    await exportFile(fleet, disk, untouched, 'exportDisk');
+    host('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', raw, untouched);
+
+    const id = await fleet.evaluate(async (fleet, id) => {
+      const [template] = await fleet.images.templates();
+      if (!template) throw new Error('There is no template.');
+      return fleet.create({ template, count: 1, disks: [{ kind: 'persistent', id }] })[0] ?? '';
+    }, disk);
+    await show(page, id);
+    await typeLine(
+      page,
+      'modprobe ext4; mount /dev/vda /mnt && for i in $(seq 200); do echo $i >/mnt/$i; done; ' +
+        'rm /mnt/1??; umount /mnt && poweroff',
+    );
+    await expect(shownState(page)).toHaveText('Off');
+    const written = join(folder, 'written.img');
+    await expect(() => exportFile(fleet, disk, written, 'exportDisk')).toPass();
+    expect(JSON.parse(host('qemu-img', 'info', '--output=json', written))).toMatchObject({
+      format: 'raw',
+      'virtual-size': 24 << 20,
+    });
+    host('e2fsck', '-fn', written);
+    expect(host('debugfs', '-R', 'cat /200', written)).toBe('200\n');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -158,7 +158,8 @@ export function commandSession(
         begin(machine);
         if (restored && !command.resume()) {
           const message =
-            'The guest of the snapshot takes no command: it was busy when it was saved.';
+            'The guest of the snapshot takes no command: it was busy when it was saved, or has ' +
+            'booted without the word tabvisor.exec.';
           finish({ code: ExitCode.Failed, message });
         }
       }),
