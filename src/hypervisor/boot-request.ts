@@ -25,9 +25,9 @@ export const BOOT_PARAMETERS: ReadonlySet<string> = new Set([
   'run',
 ]);
 
+/** Of the address, too, but about what the page shows, or a lab that it brings up. */
+const PAGE_PARAMETERS: ReadonlySet<string> = new Set(['filter', 'sort', 'lab']);
 /** What others hang on links to follow them; it is none of this page's business. */
-/** Of the address, too, but about what the page shows. */
-const PAGE_PARAMETERS: ReadonlySet<string> = new Set(['filter', 'sort']);
 const TRACKING = /^(utm_\w+|\w*clid)$/;
 
 export interface BootRequest {

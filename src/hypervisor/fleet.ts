@@ -60,6 +60,8 @@ export interface NewVms {
   /** They boot the kernel, although the template has a snapshot. */
   cold?: boolean | undefined;
   run?: string | undefined;
+  /** Address of the lab that they belong to. */
+  lab?: string | undefined;
 }
 
 export class Fleet {
@@ -126,6 +128,7 @@ export class Fleet {
         cold: request.cold,
         limits: request.limits,
         run: request.run,
+        lab: request.lab,
       }).view;
       const { title } = request.template;
       this.events.add({ vm: id, name, kind: 'created', text: `Created from “${title}”.` });
@@ -286,9 +289,9 @@ export class Fleet {
 
   /** The address that boots the same VMs; what `search` says of other things stays. */
   describe(search: string): string {
-    // Kept VMs are there without an address.
+    // Kept VMs are there without an address, and those of a lab by the lab's.
     const vms = this.all
-      .filter(({ view }) => view.keptId === undefined)
+      .filter(({ view, specification: { lab } }) => (view.keptId ?? lab) === undefined)
       .map(({ specification, view }) => ({
         ...specification,
         template: specification.template.name,

@@ -82,6 +82,8 @@ export interface VmSpecification {
   limits?: Limits | undefined;
   /** Typed when the shell is up. */
   run?: string | undefined;
+  /** Address of the lab that it belongs to, which makes it anew after a reload. */
+  lab?: string | undefined;
 }
 
 /** A VM that has just been made. */

@@ -78,6 +78,7 @@ export class Vm {
   private run: string | undefined;
   /** To be called at the prompt. */
   private usable: (() => void) | undefined;
+  private readonly listeners = new Set<(data: Uint8Array) => void>();
   private readonly disks: VmDisks;
   private readonly limits: VmLimits;
   /** Counts power-ons: what a former one still has to say is dropped. */
@@ -350,6 +351,12 @@ export class Vm {
     this.connection?.send({ type: 'memory', target: bytes });
   }
 
+  /** Hears what its consoles print. Returns what ends that. */
+  onOutput(listener: (data: Uint8Array) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
   input(data: Uint8Array): void {
     this.connection?.send({ type: 'input', data });
   }
@@ -387,6 +394,7 @@ export class Vm {
   private receive(message: WorkerMessage): void {
     this.heard();
     if (message.type === 'output') {
+      for (const listener of [...this.listeners]) listener(message.data);
       if (!this.console.receive(message.data)) {
         this.end(
           'crashed',

@@ -68,6 +68,7 @@ function consoleShown(vm: VmView): boolean {
 
 /** A script of its own, fetched when it is first needed. */
 const storageActions = () => import('./storage/actions.ts');
+const labs = () => import('./labs.ts');
 
 const always = () => true;
 const anyVm = (vm: VmView | undefined) => vm !== undefined;
@@ -263,6 +264,22 @@ export const COMMANDS: readonly Command[] = [
     keys: plain('i'),
     available: always,
     run: () => void storageActions().then(({ chooseImport }) => chooseImport()),
+  },
+  {
+    id: 'open-lab',
+    title: 'Open a lab file…',
+    icon: 'upload',
+    group: 'page',
+    available: always,
+    run: () => void labs().then(({ chooseLab }) => chooseLab()),
+  },
+  {
+    id: 'export-lab',
+    title: 'Export all machines as a lab file',
+    icon: 'download',
+    group: 'page',
+    available: () => fleet.store.getState().vms.length > 0,
+    run: () => void labs().then(({ exportLab }) => exportLab()),
   },
   {
     id: 'power-off',

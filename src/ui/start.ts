@@ -35,6 +35,8 @@ if (ready)
     new Promise((resolve) => setTimeout(resolve, HEAD_START_MS)),
   ]);
 show(root);
+const lab = new URLSearchParams(location.search).get('lab');
+if (lab !== null) void import('./labs.ts').then(({ openLabAddress }) => openLabAddress(lab));
 // What storage has, and what is kept for offline, come after what the address asked for: both take
 // some of the processor.
 if (boots) await Promise.race([booted(), new Promise((resolve) => setTimeout(resolve, BOOT_MS))]);

@@ -1,0 +1,95 @@
+/** Labs: sets of machines that come up in order, from the page's address or from a file. */
+import { expect, type Page, test } from '@playwright/test';
+import { readLab } from '../src/storage/lab/lab-file.ts';
+import { expectOutput, openConsole, typeLine } from './support/page.ts';
+
+async function dropFile(page: Page, name: string, text: string): Promise<void> {
+  const files = await page.evaluateHandle(
+    (file) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([file.text], file.name));
+      return transfer;
+    },
+    { name, text },
+  );
+  await page.locator('body').dispatchEvent('drop', { dataTransfer: files });
+}
+
+async function command(page: Page, title: string): Promise<void> {
+  await page.keyboard.press('F6');
+  await page.keyboard.press('Control+Shift+P');
+  await page.keyboard.type(title);
+  await page.getByRole('dialog', { name: 'Commands' }).getByText(title).click();
+}
+
+test('a lab of the address comes up in its order, with files and commands; it is exported', async ({
+  page,
+}) => {
+  await page.goto('./?lab=client-and-server-disks');
+  await expect(page.getByRole('list', { name: /^Tasks/ })).toContainText('Done:', {
+    timeout: 300_000,
+  });
+  await expect(page.getByText('3 of 3 running')).toBeVisible();
+  await openConsole(page, 'server');
+  await typeLine(page, 'clear; cat /etc/motd; hostname');
+  await expectOutput(page, /^This is the server\.\nserver$/m);
+  // The lab's address brings its machines up again: they are not in the address a second time.
+  expect(new URL(page.url()).search).toBe('?lab=client-and-server-disks');
+
+  const download = page.waitForEvent('download');
+  await command(page, 'Export all machines as a lab file');
+  let text = '';
+  for await (const part of await (await download).createReadStream()) text += part;
+  const read = readLab(text);
+  expect(read.kind).toBe('lab');
+  if (read.kind !== 'lab') return;
+  expect(Object.keys(read.lab.vms)).toEqual(['server', 'client-1', 'client-2']);
+  expect(read.lab.vms.server?.disks).toEqual([{ size: '16384K' }]);
+
+  await page.evaluate(() => {
+    location.hash = '#/events';
+  });
+  const lines = page.locator('.event-table tbody tr');
+  await expect(lines.filter({ hasText: 'client-2' }).first()).toBeVisible();
+  const events = await lines.allInnerTexts();
+  const at = (name: RegExp) => events.findIndex((line) => name.test(line));
+  const created = at(/\bserver\b[\s\S]*Created/);
+  const up = at(/\bserver\b[\s\S]*shell was up/);
+  const client = at(/\bclient-1\b[\s\S]*Created/);
+  expect(Math.min(created, up, client)).toBeGreaterThanOrEqual(0);
+  // Whichever end the list begins at, the client was made after the server's shell.
+  expect(Math.sign(client - up)).toBe(Math.sign(up - created));
+});
+
+test('a command of a lab that fails is told with its code; what waits for it does not start', async ({
+  page,
+}) => {
+  await page.goto('./');
+  await expect(page.getByRole('button', { name: 'Boot micro' })).toBeVisible();
+  const lab = [
+    'format: 1',
+    'name: failing',
+    'vms:',
+    '  first: { run: ["exit 7"] }',
+    '  second: { after: [first] }',
+  ];
+  await dropFile(page, 'failing.yaml', lab.join('\n'));
+  await expect(page.getByText('first: “exit 7” ended with 7.')).toBeVisible({ timeout: 300_000 });
+  await expect(page.getByRole('tab', { name: /^first,/ })).toBeVisible();
+  await expect(page.getByRole('tab', { name: /^second,/ })).toHaveCount(0);
+});
+
+test('a lab that cannot be is told with its line; one of another site is refused', async ({
+  page,
+}) => {
+  await page.goto('./?lab=https://example.org/lab.yaml');
+  await expect(page.getByText(/A lab comes from this site alone, not from/)).toBeVisible();
+  await dropFile(page, 'bad.yaml', 'format: 1\nname: bad\nvms:\n  a:\n    tempalte: micro\n');
+  await expect(page.getByText(/Line 5: .*tempalte/)).toBeVisible();
+  await dropFile(
+    page,
+    'disk.yaml',
+    'format: 1\nname: d\nvms:\n  a: { disks: [{ file: x.img }] }\n',
+  );
+  await expect(page.getByText(/“a” has a disk of a file/)).toBeVisible();
+});

@@ -1,0 +1,237 @@
+/**
+ * Labs in the page: each VM of a lab is made, started when what it waits for is ready, given its files
+ * and commands, and checked. They go by the VM's shared folder and its console, so that a person sees
+ * what runs, and anything may serve the guest. Relies on the lab having passed its check; what a guest
+ * says is read within bounds.
+ */
+import type { Template } from '../machine/manifest.ts';
+import { type Lab, type LabMember, labBytes, labSeconds, membersOf } from '../resources/lab.ts';
+import { bringUp } from '../resources/lab-run.ts';
+import type { Fleet } from './fleet.ts';
+import type { Vm } from './vm.ts';
+
+export interface LabOptions {
+  readonly signal: AbortSignal;
+  /** So many VMs of the lab are ready. */
+  progress(ready: number, all: number): void;
+  /** A VM of the lab has been made. */
+  made(vm: Vm, member: LabMember): void;
+  /** The address of the lab, when a reload brings it up again. */
+  readonly address?: string | undefined;
+  /** A file beside the lab; undefined where the lab has no place of its own. */
+  readonly source?: ((path: string) => Promise<Blob>) | undefined;
+}
+
+/** Seconds that a VM has unless its lab says otherwise. */
+const READY_S = 60;
+const LOOK_MS = 200;
+/** In the shared folder. */
+const FOLDER = '.lab';
+const IN_GUEST = `/mnt/shared/${FOLDER}`;
+/** Characters of a guest's word on its commands. */
+const STATUS_MAXIMUM = 2000;
+/** Characters of a console in which a text is looked for. */
+const CONSOLE_KEPT = 64 * 1024;
+
+/** Rejects with a sentence when something of the lab cannot be had here, or one does not get ready. */
+export async function bringLabUp(fleet: Fleet, lab: Lab, options: LabOptions): Promise<void> {
+  const templates = await fleet.images.templates();
+  const members = membersOf(lab).map((member) => ({
+    ...member,
+    template: templates.find(({ name }) => name === member.vm.template),
+  }));
+  const problems = members.flatMap((member) => problemsOf(fleet, member, options));
+  if (problems.length > 0) throw new Error([...new Set(problems)].join(' '));
+  let ready = 0;
+  options.progress(0, members.length);
+  await bringUp(members, async ({ template, ...member }) => {
+    options.signal.throwIfAborted();
+    if (template === undefined) return;
+    await start(fleet, member, template, options);
+    options.progress(++ready, members.length);
+  });
+}
+
+type Placed = LabMember & { readonly template: Template | undefined };
+
+function problemsOf(fleet: Fleet, { name, vm, template }: Placed, { source }: LabOptions) {
+  const problems: string[] = [];
+  if (template === undefined) problems.push(`There is no template “${vm.template}”.`);
+  else if (fleet.freeName(name, template, false) !== name) {
+    problems.push(`There is a machine “${name}” already: delete or rename one of the two.`);
+  }
+  if (vm.disks?.some(({ file }) => file !== undefined)) {
+    problems.push(
+      `“${name}” has a disk of a file: that is for the command line. Give it a size here.`,
+    );
+  }
+  if (source === undefined && vm.files?.some((file) => file.source !== undefined)) {
+    problems.push(
+      `“${name}” has a file with a source: open the lab by its address, or write the text into it.`,
+    );
+  }
+  return problems;
+}
+
+async function start(
+  fleet: Fleet,
+  member: LabMember,
+  template: Template,
+  options: LabOptions,
+): Promise<void> {
+  const { vm: wanted, limits, name } = member;
+  const script = scriptOf(member);
+  const [id = ''] = fleet.create({
+    template,
+    name,
+    count: 1,
+    memory: limits.memory?.maximum,
+    limits,
+    cold: wanted.cold,
+    lab: options.address,
+    disks: wanted.disks?.map(({ size = '' }) => ({ kind: 'scratch', size: labBytes(size) })),
+    start: false,
+    ...(script && {
+      run: `until grep -q /mnt/shared /proc/mounts; do sleep 0.2; done; sh ${IN_GUEST}/start`,
+    }),
+  });
+  const vm = fleet.get(id);
+  if (vm === undefined) return;
+  options.made(vm, member);
+  if (script) await putFiles(vm, member, script, options);
+  const seconds = wanted.ready?.within === undefined ? READY_S : labSeconds(wanted.ready.within);
+  const end = performance.now() + seconds * 1000;
+  const shown = wanted.ready?.console && showsOn(vm, wanted.ready.console);
+  void vm.start();
+  await until(vm, seconds, end, options.signal, () => vm.view.status === 'running');
+  if (script) {
+    await until(vm, seconds, end, options.signal, async () => {
+      const status = await statusOf(vm);
+      if (status === undefined || status === 'ready') return status === 'ready';
+      throw new Error(`${name}: ${status}`);
+    });
+  }
+  if (shown) await until(vm, seconds, end, options.signal, shown);
+  if (wanted.ready?.agent) {
+    await until(vm, seconds, end, options.signal, () => vm.view.figures?.agent !== undefined);
+  }
+}
+
+/** What the guest runs at its prompt, and says its end of; undefined when there is nothing to run. */
+function scriptOf({ vm: { files = [], run = [], ready } }: LabMember): string | undefined {
+  const { command } = ready ?? {};
+  if (files.length + run.length === 0 && command === undefined) return undefined;
+  return [
+    `say() { printf %s "$1" >${IN_GUEST}/status.new; mv ${IN_GUEST}/status.new ${IN_GUEST}/status; }`,
+    'fail() { say "$1"; exit 1; }',
+    'cd',
+    ...files.map(({ path, mode }, index) => {
+      const file = quoted(path);
+      const parts = [
+        `mkdir -p "$(dirname ${file})"`,
+        `cp ${IN_GUEST}/${index} ${file}`,
+        ...(mode === undefined ? [] : [`chmod ${mode} ${file}`]),
+      ];
+      return `{ ${parts.join(' && ')}; } || fail ${quoted(`${path} could not be put there.`)}`;
+    }),
+    ...run.map((text) => `sh -c ${quoted(text)} || fail ${quoted(`“${text}” ended with `)}"$?."`),
+    ...(command === undefined ? [] : [`until sh -c ${quoted(command)}; do sleep 0.5; done`]),
+    'say ready',
+    '',
+  ].join('\n');
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+async function putFiles(
+  vm: Vm,
+  { vm: { files = [] } }: LabMember,
+  script: string,
+  { source }: LabOptions,
+): Promise<void> {
+  await vm.shared.makeFolder(FOLDER);
+  await vm.shared.put(`${FOLDER}/start`, new Blob([script]));
+  for (const [index, file] of files.entries()) {
+    const from = file.source === undefined ? undefined : source?.(file.source);
+    await vm.shared.put(`${FOLDER}/${index}`, (await from) ?? new Blob([file.text ?? '']));
+  }
+}
+
+/** Whether a VM's console has shown a text from now on. */
+function showsOn(vm: Vm, text: string): () => boolean {
+  const decoder = new TextDecoder();
+  let last = '';
+  let shown = false;
+  const stop = vm.onOutput((data) => {
+    last = (last + decoder.decode(data, { stream: true })).slice(-CONSOLE_KEPT);
+    if (!last.includes(text)) return;
+    shown = true;
+    stop();
+  });
+  return () => shown;
+}
+
+/** The guest's word; undefined before it has said one. */
+async function statusOf(vm: Vm): Promise<string | undefined> {
+  const path = `${FOLDER}/status`;
+  const size = await Promise.resolve(vm.shared.size(path)).catch(() => undefined);
+  if (size === undefined) return undefined;
+  if (size > STATUS_MAXIMUM) return 'it said too much about its commands.';
+  return new Response(vm.shared.read(path)).text();
+}
+
+/** Waits for it; rejects when the time is over, or the VM has ended meanwhile. */
+async function until(
+  vm: Vm,
+  seconds: number,
+  end: number,
+  signal: AbortSignal,
+  met: () => boolean | Promise<boolean>,
+): Promise<void> {
+  while (!(await met())) {
+    signal.throwIfAborted();
+    const { name, status, reason } = vm.view;
+    if (['off', 'crashed', 'failed'].includes(status)) {
+      throw new Error(`${name} has ended: ${reason ?? status}`);
+    }
+    if (performance.now() > end) throw new Error(`${name} was not ready within ${seconds} s.`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** The machines as a lab, with what of them a lab can say. */
+export function labOf(name: string, vms: readonly Vm[]): Lab {
+  const kilobytes = (bytes: number) => `${Math.round(bytes / 1024)}K`;
+  return {
+    format: 1,
+    name,
+    vms: Object.fromEntries(
+      vms.map(({ specification, view }) => {
+        const { cpu, memory, disk } = view.limits;
+        const maximum = memory?.maximum ?? specification.memory;
+        const sizes = [...(specification.disks ?? []), { size: specification.disk }];
+        const disks = sizes.flatMap(({ size }) =>
+          size === undefined ? [] : [{ size: kilobytes(size) }],
+        );
+        const rates = disk && {
+          ...disk,
+          bandwidth: disk.bandwidth === undefined ? undefined : kilobytes(disk.bandwidth),
+        };
+        const resources = {
+          ...(cpu && { cpu: { cap: cpu.cap, weight: cpu.weight } }),
+          ...(maximum !== undefined && { memory: { maximum: kilobytes(maximum) } }),
+          ...(rates && { disk: rates }),
+        };
+        const vm = {
+          template: view.template.name,
+          ...(Object.keys(resources).length > 0 && { resources }),
+          ...(disks.length > 0 && { disks }),
+          ...(specification.cold && { cold: true }),
+        };
+        return [view.name, vm];
+      }),
+    ),
+  };
+}
