@@ -36,6 +36,11 @@ test('a lab of the address comes up in its order, with files and commands; it is
   // The lab's address brings its machines up again: they are not in the address a second time.
   expect(new URL(page.url()).search).toBe('?lab=client-and-server-disks');
 
+  const search = page.getByRole('searchbox', { name: 'Search machines' });
+  await search.fill('tag:client');
+  await expect(page.getByRole('grid', { name: 'Machines' }).getByRole('row')).toHaveCount(2);
+  await search.fill('');
+
   const download = page.waitForEvent('download');
   await command(page, 'Export all machines as a lab file');
   let text = '';
@@ -45,6 +50,7 @@ test('a lab of the address comes up in its order, with files and commands; it is
   if (read.kind !== 'lab') return;
   expect(Object.keys(read.lab.vms)).toEqual(['server', 'client-1', 'client-2']);
   expect(read.lab.vms.server?.disks).toEqual([{ size: '16384K' }]);
+  expect(read.lab.vms['client-2']?.tags).toEqual(['client']);
 
   await page.evaluate(() => {
     location.hash = '#/events';

@@ -62,6 +62,7 @@ export interface NewVms {
   run?: string | undefined;
   /** Address of the lab that they belong to. */
   lab?: string | undefined;
+  tags?: readonly string[] | undefined;
 }
 
 export class Fleet {
@@ -129,6 +130,7 @@ export class Fleet {
         limits: request.limits,
         run: request.run,
         lab: request.lab,
+        tags: request.tags,
       }).view;
       const { title } = request.template;
       this.events.add({ vm: id, name, kind: 'created', text: `Created from “${title}”.` });

@@ -56,6 +56,7 @@ test('machines as a lab file keep what a lab can say of them', () => {
     disk: 16 << 20,
     limits: { cpu: { cap: 40, weight: 200 }, disk: { iops: 50, bandwidth: 1 << 20 } },
     cold: true,
+    tags: ['front'],
     start: false,
   });
   fleet.create({ template: TEMPLATE, name: 'plain', count: 1, start: false });
@@ -69,6 +70,7 @@ test('machines as a lab file keep what a lab can say of them', () => {
     },
     disks: [{ size: '16384K' }],
     cold: true,
+    tags: ['front'],
   };
   expect(read).toEqual({
     kind: 'lab',

@@ -89,6 +89,7 @@ async function start(
     limits,
     cold: wanted.cold,
     lab: options.address,
+    tags: wanted.tags,
     disks: wanted.disks?.map(({ size = '' }) => ({ kind: 'scratch', size: labBytes(size) })),
     start: false,
     ...(script && {
@@ -229,6 +230,7 @@ export function labOf(name: string, vms: readonly Vm[]): Lab {
           ...(Object.keys(resources).length > 0 && { resources }),
           ...(disks.length > 0 && { disks }),
           ...(specification.cold && { cold: true }),
+          ...(view.tags.length > 0 && { tags: [...view.tags] }),
         };
         return [view.name, vm];
       }),

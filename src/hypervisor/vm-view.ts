@@ -54,6 +54,8 @@ export interface VmView {
   readonly backups: BackupPolicy | undefined;
   /** A snapshot of it is under way. */
   readonly saving: boolean;
+  /** Words of its lab by which it is found. */
+  readonly tags: readonly string[];
   /** What it may take of the host. */
   readonly limits: Limits;
   /** It was cut off, by the end of its tab or of its worker: the snapshot that it can go on from. */
@@ -84,6 +86,7 @@ export interface VmSpecification {
   run?: string | undefined;
   /** Address of the lab that it belongs to, which makes it anew after a reload. */
   lab?: string | undefined;
+  tags?: readonly string[] | undefined;
 }
 
 /** A VM that has just been made. */
@@ -111,6 +114,7 @@ export function newView(id: string, specification: VmSpecification, limits: Limi
     backups: undefined,
     saving: false,
     recovery: undefined,
+    tags: specification.tags ?? [],
     limits: limits,
   };
 }

@@ -7,15 +7,25 @@ const vm = (name: string, status: 'running' | 'off' | 'crashed', memory = 1) => 
   status,
   memory,
   silent: false,
+  tags: ['Front'],
   template: { name: 'micro', title: 'Micro', description: '', manifest: 'm' },
 });
 
 test('every word must match, in what it names or anywhere', () => {
   const one = vm('web-1', 'running');
-  for (const search of ['', 'WEB', 'web running', 'status:running', 'template:mic web', 'name:1']) {
+  for (const search of [
+    '',
+    'WEB',
+    'web running',
+    'status:running',
+    'template:mic web',
+    'name:1',
+    'tag:fro',
+    'ront',
+  ]) {
     expect(matches(one, search), search).toBe(true);
   }
-  for (const search of ['db', 'status:off', 'name:running', 'web off']) {
+  for (const search of ['db', 'status:off', 'name:running', 'web off', 'tag:back', 'tag:web']) {
     expect(matches(one, search), search).toBe(false);
   }
 });

@@ -1,6 +1,7 @@
 /**
- * The search of the machine list: words, all of which a machine must match. `status:running` and
- * `template:micro` look at one thing, any other word at name, template and state. And its order.
+ * The search of the machine list: words, all of which a machine must match. `status:running`,
+ * `template:micro` and `tag:client` look at one thing, any other word at name, template, tags and
+ * state. And its order.
  */
 import type { VmView } from '../hypervisor/vm.ts';
 import { statusWord } from './format.ts';
@@ -13,7 +14,7 @@ export const SORTS = {
 } as const;
 export type Sort = keyof typeof SORTS;
 
-type Listed = Pick<VmView, 'id' | 'name' | 'template' | 'status' | 'memory' | 'silent'>;
+type Listed = Pick<VmView, 'id' | 'name' | 'template' | 'status' | 'memory' | 'silent' | 'tags'>;
 
 export function isSort(text: string | null): text is Sort {
   return text !== null && Object.hasOwn(SORTS, text);
@@ -27,11 +28,13 @@ export function matches(vm: Listed, search: string): boolean {
 function matchesWord(vm: Listed, word: string): boolean {
   const state = `${vm.status} ${statusWord(vm)}`.toLowerCase();
   const template = `${vm.template.name} ${vm.template.title}`.toLowerCase();
-  const [, key, value = ''] = /^(status|state|template|name):(.*)$/.exec(word) ?? [];
+  const [, key, value = ''] = /^(status|state|template|name|tag):(.*)$/.exec(word) ?? [];
   if (key === 'status' || key === 'state') return state.includes(value);
   if (key === 'template') return template.includes(value);
   if (key === 'name') return vm.name.toLowerCase().includes(value);
-  return vm.name.toLowerCase().includes(word) || template.includes(word) || state.includes(word);
+  const tags = vm.tags.map((tag) => tag.toLowerCase());
+  if (key === 'tag') return tags.some((tag) => tag.startsWith(value));
+  return [vm.name.toLowerCase(), template, state, ...tags].some((text) => text.includes(word));
 }
 
 /** States in the order in which they need somebody. */

@@ -27,6 +27,7 @@ export function vmView(change: Partial<VmView> = {}): VmView {
     backups: undefined,
     saving: false,
     limits: {},
+    tags: [],
     recovery: undefined,
     ...change,
   };
