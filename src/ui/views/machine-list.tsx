@@ -242,5 +242,5 @@ function StateDetail({ vm }: { vm: VmView }) {
   if (vm.status === 'crashed' || vm.status === 'failed') {
     return <span className="muted ellipsis">{vm.reason}</span>;
   }
-  return <span className="muted ellipsis">{[vm.template.title, ...vm.tags].join(' · ')}</span>;
+  return <span className="muted ellipsis">{[...vm.tags, vm.template.title].join(' · ')}</span>;
 }
