@@ -1,4 +1,5 @@
 /** Labs: sets of machines that come up in order, from the page's address or from a file. */
+import { createServer } from 'node:http';
 import { expect, type Page, test } from '@playwright/test';
 import { readLab } from '../src/storage/lab/lab-file.ts';
 import { expectOutput, openConsole, typeLine } from './support/page.ts';
@@ -98,4 +99,38 @@ test('a lab that cannot be is told with its line; one of another site is refused
     'format: 1\nname: d\nvms:\n  a: { disks: [{ file: x.img }] }\n',
   );
   await expect(page.getByText(/“a” has a disk of a file/)).toBeVisible();
+});
+
+test('an address that leads to no lab of this site is told in a sentence', async ({ page }) => {
+  await page.goto('./?lab=labs/there-is-none.yaml');
+  await expect(
+    page.getByText(/no lab at .*there-is-none\.yaml|none\.yaml could not be fetched/),
+  ).toBeVisible();
+  await page.goto(`./?lab=${encodeURIComponent('https://[')}`);
+  await expect(page.getByText(/“https:\/\/\[” is no address of a lab/)).toBeVisible();
+});
+
+test.describe('with answers that are made up', () => {
+  test.use({ serviceWorkers: 'block' });
+
+  test('a lab that this site sends on to another one is refused', async ({ page }) => {
+    // Another site that lets any page read it.
+    const elsewhere = createServer((_, response) => {
+      response.setHeader('access-control-allow-origin', '*');
+      response.end('format: 1\nname: bad\nvms: { taken-in: {} }\n');
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+    try {
+      const address = elsewhere.address();
+      const port = typeof address === 'object' ? address?.port : undefined;
+      await page.route('**/labs/sent-on.yaml', (route) =>
+        route.fulfill({ status: 302, headers: { location: `http://127.0.0.1:${port}/` } }),
+      );
+      await page.goto('./?lab=sent-on');
+      const refused = page.getByText(/sent-on\.yaml could not be fetched: .*another site/);
+      await expect(refused).toBeVisible();
+    } finally {
+      elsewhere.close();
+    }
+  });
 });

@@ -2,6 +2,7 @@
  * Labs that a person opens, by a file or by the page's address, and the machines of the page as a lab
  * file. A script of its own. Each lab is a task; what is wrong with one is its sentence.
  */
+import { besideLab, labAddress } from '../hypervisor/lab-address.ts';
 import { bringLabUp, labOf } from '../hypervisor/labs.ts';
 import type { Task } from '../hypervisor/tasks.ts';
 import { checkLab, labSeconds } from '../resources/lab.ts';
@@ -24,15 +25,15 @@ export function openLabFile(file: File): Promise<void> {
 /** `?lab=`: a name of this site's labs, or an address of this site. */
 export function openLabAddress(given: string): Promise<void> {
   return run(given.slice(0, 100), async (task) => {
-    const named = /^[a-z0-9-]+$/i.test(given);
-    const address = new URL(named ? `labs/${given}.yaml` : given, document.baseURI);
-    if (address.origin !== location.origin) {
+    const address = labAddress(given, document.baseURI);
+    const file = await fetched(address, task.signal);
+    // Many a server answers what it does not have with its first page.
+    if (file.type.startsWith('text/html')) {
       throw new Error(
-        `A lab comes from this site alone, not from ${address.origin}. Save the file and drop it on the page.`,
+        `There is no lab at ${address.pathname}: a web page is there. Check its name.`,
       );
     }
-    const text = await textOf(await fetched(address), address.pathname);
-    await bring(text, task, { address });
+    await bring(await textOf(file, address.pathname), task, { address });
   });
 }
 
@@ -72,16 +73,19 @@ async function bring(text: string, task: Task, from: { address?: URL } = {}): Pr
     },
     ...(address && {
       address: address.href,
-      // The schema lets no path out of the lab's folder.
-      source: (path: string) => fetched(new URL(path, address)),
+      source: (path: string) => fetched(besideLab(path, address), task.signal),
     }),
   });
 }
 
-async function fetched(address: URL): Promise<Blob> {
-  const response = await fetch(address).catch(() => undefined);
+async function fetched(address: URL, signal: AbortSignal): Promise<Blob> {
+  // A redirection to another site fails.
+  const response = await fetch(address, { mode: 'same-origin', signal }).catch(() => undefined);
+  signal.throwIfAborted();
   if (response?.ok) return response.blob();
-  const why = response ? `the server answered ${response.status}` : 'the server is away';
+  const why = response
+    ? `the server answered ${response.status}`
+    : 'the server is away, or sends to another site';
   throw new Error(`${address.pathname} could not be fetched: ${why}.`);
 }
 
