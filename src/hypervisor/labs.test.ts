@@ -1,29 +1,28 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Lab } from '../resources/lab.ts';
 import { readLab, writeLab } from '../storage/lab/lab-file.ts';
+import { eventually } from '../worker/testing/eventually.ts';
 import { templateSources } from './expect-boot.ts';
 import { Fleet } from './fleet.ts';
 import { bringLabUp, labOf } from './labs.ts';
-import { fakeWorkers } from './testing/fake-worker.ts';
+import { type FakeWorker, fakeWorkers } from './testing/fake-worker.ts';
+import { fetchMicro, MICRO } from './testing/micro-images.ts';
 
-const TEMPLATE = {
-  name: 'micro',
-  title: 'Micro',
-  description: '',
-  manifest: 'micro/manifest.json',
-};
+const MEMORY = 1 << 20;
 const OPTIONS = { signal: new AbortController().signal, progress: () => {}, made: () => {} };
 
 let fleet: Fleet;
+let made: FakeWorker[];
 
-beforeEach(() => {
-  const list = JSON.stringify({ format: 1, templates: [TEMPLATE] });
+beforeEach(async () => {
   vi.stubGlobal('navigator', { hardwareConcurrency: 2 });
-  vi.stubGlobal('fetch', async () => new Response(list));
+  vi.stubGlobal('fetch', await fetchMicro(MEMORY));
+  const workers = fakeWorkers();
+  made = workers.made;
   fleet = new Fleet({
     templates: templateSources(new URL('http://page/images/')),
     assets: { worker: '', core: '', coreShared: '' },
-    workers: fakeWorkers().workers,
+    workers: workers.workers,
   });
 });
 afterEach(() => vi.unstubAllGlobals());
@@ -41,15 +40,121 @@ describe('what the page cannot do for a lab is said before anything is made', ()
     ['{ a: { files: [{ path: /x, source: x.txt }] } }', /“a” has a file with a source/],
     ['{ taken: {} }', /There is a machine “taken” already/],
   ])('%s', async (vms, sentence) => {
-    fleet.create({ template: TEMPLATE, name: 'taken', count: 1, start: false });
+    fleet.create({ template: MICRO, name: 'taken', count: 1, start: false });
     await expect(bringLabUp(fleet, labWith(vms), OPTIONS)).rejects.toThrow(sentence);
     expect(fleet.all).toHaveLength(1);
   });
 });
 
+describe('a lab comes up', () => {
+  const names = () => fleet.all.map(({ view }) => view.name);
+  const vmOf = (name: string) => fleet.all.find(({ view }) => view.name === name)!;
+
+  /** The guest of the newest machine shows its prompt. */
+  async function prompts(name: string): Promise<void> {
+    await eventually(() => expect(vmOf(name).view.status).toBe('booting'));
+    made.at(-1)!.prints('# ');
+  }
+
+  /** What the guest's script would leave of how it went. */
+  function says(name: string, text: string): Promise<unknown> {
+    return vmOf(name).shared.put('.lab/status', new Blob([text]));
+  }
+
+  const textOf = (name: string, path: string) => new Response(vmOf(name).shared.read(path)).text();
+
+  test('one that waits is not even made before the other is ready', async () => {
+    const progress = vi.fn();
+    const lab = labWith(
+      '{ client: { after: [server] }, server: { ready: { command: test -e /x } } }',
+    );
+    const up = bringLabUp(fleet, lab, { ...OPTIONS, progress });
+    await prompts('server');
+    await eventually(() => expect(vmOf('server').view.status).toBe('running'));
+    expect(names()).toEqual(['server']);
+    await says('server', 'ready');
+    await eventually(() => expect(names()).toEqual(['server', 'client']));
+    await prompts('client');
+    await up;
+    expect(progress.mock.calls).toEqual([
+      [0, 2],
+      [1, 2],
+      [2, 2],
+    ]);
+  });
+
+  test('files and commands are in the shared folder before the guest starts', async () => {
+    const vm = `{ files: [{ path: "/etc/it's", text: hello, mode: "0600" }, { path: /b, source: b.txt }], run: ["echo 'x'"] }`;
+    const source = async (path: string) => new Blob([`of ${path}`]);
+    const up = bringLabUp(fleet, labWith(`{ a: ${vm} }`), { ...OPTIONS, source });
+    await prompts('a');
+    expect(await textOf('a', '.lab/0')).toBe('hello');
+    expect(await textOf('a', '.lab/1')).toBe('of b.txt');
+    const script = await textOf('a', '.lab/start');
+    expect(script).toContain(`cp /mnt/shared/.lab/0 '/etc/it'\\''s' && chmod 0600 '/etc/it'\\''s'`);
+    expect(script).toContain(`sh -c 'echo '\\''x'\\''' || fail`);
+    await says('a', 'ready');
+    await up;
+  });
+
+  test('a text on the console makes it ready', async () => {
+    let ready = false;
+    const up = bringLabUp(fleet, labWith('{ a: { ready: { console: all is well } } }'), {
+      ...OPTIONS,
+      progress: (count) => {
+        ready = count === 1;
+      },
+    });
+    await prompts('a');
+    made[0]!.prints('all is ');
+    await eventually(() => expect(vmOf('a').view.status).toBe('running'));
+    expect(ready).toBe(false);
+    made[0]!.prints('well\n');
+    await up;
+  });
+
+  test.each([
+    ['exit 3', '“exit 3” ended with 3.', /^a: “exit 3” ended with 3\.$/],
+    ['true', 'x'.repeat(3000), /^a: it said too much/],
+  ])('what fails in it ends it: %s, %#', async (command, word, sentence) => {
+    const lab = labWith(`{ a: { run: ["${command}"] }, b: { after: [a] } }`);
+    const up = bringLabUp(fleet, lab, OPTIONS);
+    const end = expect(up).rejects.toThrow(sentence);
+    await prompts('a');
+    await says('a', word);
+    await end;
+    expect(names()).toEqual(['a']);
+  });
+
+  test('one that is not ready in its time, or ends, is told', async () => {
+    const late = bringLabUp(
+      fleet,
+      labWith('{ a: { ready: { prompt: true, within: 0.3s } } }'),
+      OPTIONS,
+    );
+    await expect(late).rejects.toThrow('a was not ready within 0.3 s.');
+    const dead = bringLabUp(fleet, labWith('{ b: {} }'), OPTIONS);
+    const end = expect(dead).rejects.toThrow(/^b has ended: .*it broke/);
+    await eventually(() => expect(vmOf('b').view.status).toBe('booting'));
+    made.at(-1)!.crash('it broke');
+    await end;
+  });
+
+  test('its task can be cancelled: nothing more is begun', async () => {
+    const abort = new AbortController();
+    const lab = labWith('{ a: {}, b: { after: [a] } }');
+    const up = bringLabUp(fleet, lab, { ...OPTIONS, signal: abort.signal });
+    const end = expect(up).rejects.toThrow('enough');
+    await eventually(() => expect(vmOf('a').view.status).toBe('booting'));
+    abort.abort(new Error('enough'));
+    await end;
+    expect(names()).toEqual(['a']);
+  });
+});
+
 test('machines as a lab file keep what a lab can say of them', () => {
   fleet.create({
-    template: TEMPLATE,
+    template: MICRO,
     name: 'web',
     count: 2,
     memory: 128 << 20,
@@ -59,7 +164,7 @@ test('machines as a lab file keep what a lab can say of them', () => {
     tags: ['front'],
     start: false,
   });
-  fleet.create({ template: TEMPLATE, name: 'plain', count: 1, start: false });
+  fleet.create({ template: MICRO, name: 'plain', count: 1, start: false });
   const read = readLab(writeLab(labOf('kept', fleet.all)));
   const web = {
     template: 'micro',

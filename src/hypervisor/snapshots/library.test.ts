@@ -4,9 +4,7 @@
  */
 import * as Comlink from 'comlink';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Template } from '../../machine/manifest.ts';
 import { StorageError } from '../../storage/files.ts';
-import { sha256Hex } from '../../storage/hash.ts';
 import { MemoryFolder } from '../../storage/testing/memory-folder.ts';
 import { eventually } from '../../worker/testing/eventually.ts';
 import { templateSources } from '../expect-boot.ts';
@@ -14,17 +12,11 @@ import { Fleet } from '../fleet.ts';
 import { Broker } from '../storage/broker.ts';
 import { Storage } from '../storage/client.ts';
 import { type FakeWorker, fakeWorkers } from '../testing/fake-worker.ts';
+import { fetchMicro, KERNEL, MICRO } from '../testing/micro-images.ts';
 import type { Vm } from '../vm.ts';
 
 const MEMORY = 1 << 20;
 const PAGE = 4096;
-const KERNEL = new TextEncoder().encode('a kernel, or nearly');
-const TEMPLATE: Template = {
-  name: 'micro',
-  title: 'Micro',
-  description: '',
-  manifest: 'micro/manifest.json',
-};
 
 let folder: MemoryFolder;
 const pages: { end(): void }[] = [];
@@ -52,25 +44,8 @@ function page(opening: () => Promise<Broker> = () => Broker.open(folder, async (
 
 beforeEach(async () => {
   folder = new MemoryFolder();
-  const sha256 = await sha256Hex(KERNEL);
-  const files: Record<string, BodyInit> = {
-    'http://page/images/index.json': JSON.stringify({ format: 1, templates: [TEMPLATE] }),
-    'http://page/images/micro/manifest.json': JSON.stringify({
-      format: 1,
-      name: 'micro',
-      title: 'Micro',
-      description: '',
-      kernel: { file: 'kernel', size: KERNEL.length, sha256 },
-      append: 'console=hvc0',
-      memory: { default: MEMORY, minimum: MEMORY },
-    }),
-    'http://page/images/micro/kernel': KERNEL,
-  };
   vi.stubGlobal('navigator', { storage: { persist: async () => true } });
-  vi.stubGlobal('fetch', async (url: URL | string) => {
-    const body = files[String(url)];
-    return body === undefined ? new Response('', { status: 404 }) : new Response(body);
-  });
+  vi.stubGlobal('fetch', await fetchMicro(MEMORY));
 });
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -82,7 +57,7 @@ async function started(
   disk?: number,
 ): Promise<{ vm: Vm; worker: FakeWorker }> {
   const [id] = fleet.create({
-    template: TEMPLATE,
+    template: MICRO,
     count: 1,
     ...(disk === undefined ? {} : { disks: [{ kind: 'persistent', size: disk }] }),
   });

@@ -101,6 +101,12 @@ export class FakeWorker {
 
   send(): void {}
 
+  /** Its guest prints on its console, such as a prompt. */
+  prints(text: string): void {
+    const data = new TextEncoder().encode(text);
+    this.#events?.message({ type: 'output', source: 'hvc', data });
+  }
+
   /** Its worker dies. */
   crash(reason: string): void {
     this.#lose(new Error(reason));
