@@ -159,7 +159,13 @@ test('machines as a lab file keep what a lab can say of them', () => {
     count: 2,
     memory: 128 << 20,
     disk: 16 << 20,
-    limits: { cpu: { cap: 40, weight: 200 }, disk: { iops: 50, bandwidth: 1 << 20 } },
+    disks: [{ kind: 'scratch', size: 8 << 20 }],
+    limits: {
+      cpu: { cap: 40, weight: 200 },
+      memory: { minimum: 64 << 20, target: 96 << 20 },
+      disk: { iops: 50, bandwidth: 1 << 20 },
+      disks: [{ iops: 20, burst: 2 }, { bandwidth: 1 << 19 }],
+    },
     cold: true,
     tags: ['front'],
     start: false,
@@ -170,10 +176,13 @@ test('machines as a lab file keep what a lab can say of them', () => {
     template: 'micro',
     resources: {
       cpu: { cap: 40, weight: 200 },
-      memory: { maximum: '131072K' },
+      memory: { maximum: '131072K', minimum: '65536K', target: '98304K' },
       disk: { iops: 50, bandwidth: '1024K' },
     },
-    disks: [{ size: '16384K' }],
+    disks: [
+      { size: '8192K', iops: 20, burst: 2 },
+      { size: '16384K', bandwidth: '512K' },
+    ],
     cold: true,
     tags: ['front'],
   };

@@ -7,6 +7,7 @@
 import type { Template } from '../machine/manifest.ts';
 import { type Lab, type LabMember, labBytes, labSeconds, membersOf } from '../resources/lab.ts';
 import { bringUp } from '../resources/lab-run.ts';
+import type { DiskLimit } from '../resources/limits.ts';
 import type { Fleet } from './fleet.ts';
 import type { Vm } from './vm.ts';
 
@@ -79,7 +80,10 @@ async function start(
   template: Template,
   options: LabOptions,
 ): Promise<void> {
-  const { vm: wanted, limits, name } = member;
+  const { vm: wanted, name } = member;
+  const { disks: each } = member.limits;
+  // The template's own disk is the guest's first.
+  const limits = each && template.disk ? { ...member.limits, disks: [{}, ...each] } : member.limits;
   const script = scriptOf(member);
   const [id = ''] = fleet.create({
     template,
@@ -204,36 +208,43 @@ async function until(
 
 /** The machines as a lab, with what of them a lab can say. */
 export function labOf(name: string, vms: readonly Vm[]): Lab {
-  const kilobytes = (bytes: number) => `${Math.round(bytes / 1024)}K`;
-  return {
-    format: 1,
-    name,
-    vms: Object.fromEntries(
-      vms.map(({ specification, view }) => {
-        const { cpu, memory, disk } = view.limits;
-        const maximum = memory?.maximum ?? specification.memory;
-        const sizes = [...(specification.disks ?? []), { size: specification.disk }];
-        const disks = sizes.flatMap(({ size }) =>
-          size === undefined ? [] : [{ size: kilobytes(size) }],
-        );
-        const rates = disk && {
-          ...disk,
-          bandwidth: disk.bandwidth === undefined ? undefined : kilobytes(disk.bandwidth),
-        };
-        const resources = {
-          ...(cpu && { cpu: { cap: cpu.cap, weight: cpu.weight } }),
-          ...(maximum !== undefined && { memory: { maximum: kilobytes(maximum) } }),
-          ...(rates && { disk: rates }),
-        };
-        const vm = {
-          template: view.template.name,
-          ...(Object.keys(resources).length > 0 && { resources }),
-          ...(disks.length > 0 && { disks }),
-          ...(specification.cold && { cold: true }),
-          ...(view.tags.length > 0 && { tags: [...view.tags] }),
-        };
-        return [view.name, vm];
-      }),
-    ),
+  return { format: 1, name, vms: Object.fromEntries(vms.map((vm) => [vm.view.name, labVmOf(vm)])) };
+}
+
+function labVmOf({ specification, view }: Vm): Lab['vms'][string] {
+  const { cpu, memory, disk, disks: each = [] } = view.limits;
+  const { minimum, target } = memory ?? {};
+  const maximum = memory?.maximum ?? specification.memory;
+  const bytes = {
+    ...(maximum !== undefined && { maximum: kilobytes(maximum) }),
+    ...(minimum !== undefined && { minimum: kilobytes(minimum) }),
+    ...(target !== undefined && { target: kilobytes(target) }),
   };
+  const all = [...(specification.disks ?? []), { size: specification.disk, image: undefined }];
+  // A disk of an image comes with its template.
+  const disks = all.flatMap(({ size, image }, index) =>
+    size === undefined || image !== undefined
+      ? []
+      : [{ size: kilobytes(size), ...ratesOf(each[index] ?? {}) }],
+  );
+  const resources = {
+    ...(cpu && { cpu: { cap: cpu.cap, weight: cpu.weight } }),
+    ...(Object.keys(bytes).length > 0 && { memory: bytes }),
+    ...(disk && { disk: ratesOf(disk) }),
+  };
+  return {
+    template: view.template.name,
+    ...(Object.keys(resources).length > 0 && { resources }),
+    ...(disks.length > 0 && { disks }),
+    ...(specification.cold && { cold: true }),
+    ...(view.tags.length > 0 && { tags: [...view.tags] }),
+  };
+}
+
+function ratesOf({ bandwidth, ...rates }: DiskLimit) {
+  return { ...rates, ...(bandwidth !== undefined && { bandwidth: kilobytes(bandwidth) }) };
+}
+
+function kilobytes(bytes: number): string {
+  return `${Math.round(bytes / 1024)}K`;
 }
