@@ -191,6 +191,17 @@ export class Fleet {
     if (vm.view.keptId !== undefined) void this.library().then((library) => library.forget(vm));
   }
 
+  /** Takes a VM out of sight as it is: another may have its name. */
+  setAside(id: string): void {
+    if (this.vms.delete(id)) this.publish('now');
+  }
+
+  /** One that was set aside is there again. */
+  putBack(vm: Vm): void {
+    this.vms.set(vm.view.id, vm);
+    this.publish('now');
+  }
+
   /** Has VMs there again when the page comes up the next time. */
   private async keep(ids: readonly string[]): Promise<void> {
     const library = await this.library();

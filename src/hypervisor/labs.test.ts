@@ -4,7 +4,7 @@ import { readLab, writeLab } from '../storage/lab/lab-file.ts';
 import { eventually } from '../worker/testing/eventually.ts';
 import { templateSources } from './expect-boot.ts';
 import { Fleet } from './fleet.ts';
-import { bringLabUp, labOf } from './labs.ts';
+import { bringLabUp, labOf, updateByLab } from './labs.ts';
 import { type FakeWorker, fakeWorkers } from './testing/fake-worker.ts';
 import { fetchMicro, MICRO } from './testing/micro-images.ts';
 
@@ -46,23 +46,23 @@ describe('what the page cannot do for a lab is said before anything is made', ()
   });
 });
 
+const names = () => fleet.all.map(({ view }) => view.name);
+const vmOf = (name: string) => fleet.all.find(({ view }) => view.name === name)!;
+
+/** The guest of the newest machine shows its prompt. */
+async function prompts(name: string): Promise<void> {
+  await eventually(() => expect(vmOf(name).view.status).toBe('booting'));
+  made.at(-1)!.prints('# ');
+}
+
+/** What the guest's script would leave of how it went. */
+function says(name: string, text: string): Promise<unknown> {
+  return vmOf(name).shared.put('.lab/status', new Blob([text]));
+}
+
+const textOf = (name: string, path: string) => new Response(vmOf(name).shared.read(path)).text();
+
 describe('a lab comes up', () => {
-  const names = () => fleet.all.map(({ view }) => view.name);
-  const vmOf = (name: string) => fleet.all.find(({ view }) => view.name === name)!;
-
-  /** The guest of the newest machine shows its prompt. */
-  async function prompts(name: string): Promise<void> {
-    await eventually(() => expect(vmOf(name).view.status).toBe('booting'));
-    made.at(-1)!.prints('# ');
-  }
-
-  /** What the guest's script would leave of how it went. */
-  function says(name: string, text: string): Promise<unknown> {
-    return vmOf(name).shared.put('.lab/status', new Blob([text]));
-  }
-
-  const textOf = (name: string, path: string) => new Response(vmOf(name).shared.read(path)).text();
-
   test('one that waits is not even made before the other is ready', async () => {
     const progress = vi.fn();
     const lab = labWith(
@@ -149,6 +149,65 @@ describe('a lab comes up', () => {
     abort.abort(new Error('enough'));
     await end;
     expect(names()).toEqual(['a']);
+  });
+});
+
+describe('machines make way for those of a lab', () => {
+  const TWO = '{ a: { tags: [new] }, b: { tags: [new] } }';
+  const states = () =>
+    Object.fromEntries(fleet.all.map(({ view }) => [view.name, [view.status, ...view.tags]]));
+
+  beforeEach(async () => {
+    const up = bringLabUp(fleet, labWith('{ a: {}, b: { after: [a] } }'), OPTIONS);
+    await prompts('a');
+    await eventually(() => expect(made).toHaveLength(2));
+    await prompts('b');
+    await up;
+  });
+
+  test('batch by batch; the old ones end when all are ready', async () => {
+    const progress = vi.fn();
+    const up = updateByLab(fleet, labWith(TWO), () => 1, { ...OPTIONS, progress });
+    await eventually(() => expect(made).toHaveLength(3));
+    expect(states()).toMatchObject({ b: ['running'], a: [expect.any(String), 'new'] });
+    await prompts('a');
+    await eventually(() => expect(made).toHaveLength(4));
+    expect(made.map(({ closed }) => closed)).toEqual([false, false, false, false]);
+    await prompts('b');
+    expect(await up).toEqual({ kind: 'updated', count: 2 });
+    expect(states()).toEqual({ a: ['running', 'new'], b: ['running', 'new'] });
+    expect(made.map(({ closed }) => closed)).toEqual([true, true, false, false]);
+    expect(progress.mock.calls).toEqual([
+      [0, 2],
+      [1, 2],
+      [2, 2],
+    ]);
+  });
+
+  test('when one does not get ready all old ones go on, also those of a former batch', async () => {
+    const before = [...fleet.all];
+    const up = updateByLab(fleet, labWith(TWO), () => 1, OPTIONS);
+    await eventually(() => expect(made).toHaveLength(3));
+    await prompts('a');
+    await eventually(() => expect(made).toHaveLength(4));
+    await eventually(() => expect(vmOf('b').view.status).toBe('booting'));
+    made[3]!.crash('it broke');
+    expect(await up).toMatchObject({ kind: 'rolled-back', name: 'b', lost: [] });
+    await eventually(() => expect(states()).toEqual({ a: ['running'], b: ['running'] }));
+    expect(new Set(fleet.all)).toEqual(new Set(before));
+    expect(made.map(({ closed }) => closed)).toEqual([false, false, true, true]);
+  });
+
+  test('what a lab describes as it was is left alone', async () => {
+    const end = await updateByLab(fleet, labWith('{ a: {} }'), () => 1, OPTIONS);
+    expect(end).toEqual({ kind: 'updated', count: 0 });
+    expect(made).toHaveLength(2);
+  });
+
+  test('a name that is no machine’s is told before anything makes way', async () => {
+    const up = updateByLab(fleet, labWith('{ a: { tags: [new] }, c: {} }'), () => 1, OPTIONS);
+    await expect(up).rejects.toThrow('There is no machine “c” to replace: create it first.');
+    expect(states()).toEqual({ a: ['running'], b: ['running'] });
   });
 });
 

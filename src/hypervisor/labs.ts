@@ -6,10 +6,10 @@
  */
 import type { Template } from '../machine/manifest.ts';
 import { type Lab, type LabMember, labBytes, labSeconds, membersOf } from '../resources/lab.ts';
-import { bringUp } from '../resources/lab-run.ts';
+import { bringUp, rollingUpdate, type UpdateEnd } from '../resources/lab-run.ts';
 import type { DiskLimit } from '../resources/limits.ts';
 import type { Fleet } from './fleet.ts';
-import type { Vm } from './vm.ts';
+import { isLive, type Vm } from './vm.ts';
 
 export interface LabOptions {
   readonly signal: AbortSignal;
@@ -34,53 +34,107 @@ const STATUS_MAXIMUM = 2000;
 /** Characters of a console in which a text is looked for. */
 const CONSOLE_KEPT = 64 * 1024;
 
+/** What those that a lab has brought up were described by. */
+const described = new WeakMap<Vm, string>();
+
 /** Rejects with a sentence when something of the lab cannot be had here, or one does not get ready. */
 export async function bringLabUp(fleet: Fleet, lab: Lab, options: LabOptions): Promise<void> {
-  const templates = await fleet.images.templates();
-  const members = membersOf(lab).map((member) => ({
-    ...member,
-    template: templates.find(({ name }) => name === member.vm.template),
-  }));
-  const problems = members.flatMap((member) => problemsOf(fleet, member, options));
-  if (problems.length > 0) throw new Error([...new Set(problems)].join(' '));
+  const members = await placed(fleet, lab, options, ({ name }) =>
+    fleet.all.some(({ view }) => view.name === name)
+      ? `There is a machine “${name}” already: delete or rename one of the two.`
+      : undefined,
+  );
   let ready = 0;
   options.progress(0, members.length);
-  await bringUp(members, async ({ template, ...member }) => {
+  await bringUp(members, async (member) => {
     options.signal.throwIfAborted();
-    if (template === undefined) return;
-    await start(fleet, member, template, options);
+    await start(fleet, member, options);
     options.progress(++ready, members.length);
   });
 }
 
-type Placed = LabMember & { readonly template: Template | undefined };
-
-function problemsOf(fleet: Fleet, { name, vm, template }: Placed, { source }: LabOptions) {
-  const problems: string[] = [];
-  if (template === undefined) problems.push(`There is no template “${vm.template}”.`);
-  else if (fleet.freeName(name, template, false) !== name) {
-    problems.push(`There is a machine “${name}” already: delete or rename one of the two.`);
-  }
-  if (vm.disks?.some(({ file }) => file !== undefined)) {
-    problems.push(
-      `“${name}” has a disk of a file: that is for the command line. Give it a size here.`,
-    );
-  }
-  if (source === undefined && vm.files?.some((file) => file.source !== undefined)) {
-    problems.push(
-      `“${name}” has a file with a source: open the lab by its address, or write the text into it.`,
-    );
-  }
-  return problems;
+/**
+ * Machines make way, some at a time, for those that a lab describes under their names. The old ones
+ * wait, paused, until all new ones are ready; when one does not get ready, all old ones go on.
+ */
+export async function updateByLab(
+  fleet: Fleet,
+  lab: Lab,
+  batch: (count: number) => number,
+  options: LabOptions,
+): Promise<UpdateEnd> {
+  const old = new Map(fleet.all.map((vm) => [vm.view.name, vm]));
+  const members = await placed(fleet, lab, options, ({ name }) => {
+    const vm = old.get(name);
+    if (vm === undefined) return `There is no machine “${name}” to replace: create it first.`;
+    if (vm.view.keptId === undefined) return undefined;
+    return `“${name}” is kept with its disks and snapshots: delete it, and open the lab instead.`;
+  });
+  const changed = members.filter((member) => {
+    const vm = old.get(member.name);
+    return vm !== undefined && described.get(vm) !== JSON.stringify(member.vm);
+  });
+  const waiting = new Map<Vm, { ran: boolean }>();
+  const end = await rollingUpdate(changed, Math.max(1, batch(changed.length)), {
+    replace: async (member) => {
+      options.signal.throwIfAborted();
+      const vm = old.get(member.name);
+      if (vm === undefined) return;
+      const ran = isLive(vm.view.status) && vm.view.status !== 'paused';
+      if (ran) await vm.pause();
+      waiting.set(vm, { ran });
+      fleet.setAside(vm.view.id);
+      await start(fleet, member, options);
+    },
+    restore: async ({ name }) => {
+      const vm = old.get(name);
+      const before = vm && waiting.get(vm);
+      if (vm === undefined || before === undefined) return;
+      for (const { view } of fleet.all) if (view.name === name) fleet.delete(view.id);
+      fleet.putBack(vm);
+      if (before.ran) await vm.resume();
+    },
+    progress: options.progress,
+  });
+  if (end.kind === 'updated') for (const vm of waiting.keys()) vm.dispose();
+  return end;
 }
 
-async function start(
+type Placed = LabMember & { readonly template: Template };
+
+/** The VMs of a lab with their templates; rejects with what cannot be had of them here. */
+async function placed(
   fleet: Fleet,
-  member: LabMember,
-  template: Template,
-  options: LabOptions,
-): Promise<void> {
-  const { vm: wanted, name } = member;
+  lab: Lab,
+  { source }: LabOptions,
+  problemOf: (member: LabMember) => string | undefined,
+): Promise<Placed[]> {
+  const templates = await fleet.images.templates();
+  const problems = new Set<string>();
+  const members = membersOf(lab).flatMap((member) => {
+    const { name, vm } = member;
+    const template = templates.find((one) => one.name === vm.template);
+    const problem = problemOf(member);
+    if (template === undefined) problems.add(`There is no template “${vm.template}”.`);
+    else if (problem !== undefined) problems.add(problem);
+    if (vm.disks?.some(({ file }) => file !== undefined)) {
+      problems.add(
+        `“${name}” has a disk of a file: that is for the command line. Give it a size here.`,
+      );
+    }
+    if (source === undefined && vm.files?.some((file) => file.source !== undefined)) {
+      problems.add(
+        `“${name}” has a file with a source: open the lab by its address, or write the text into it.`,
+      );
+    }
+    return template ? [{ ...member, template }] : [];
+  });
+  if (problems.size > 0) throw new Error([...problems].join(' '));
+  return members;
+}
+
+async function start(fleet: Fleet, member: Placed, options: LabOptions): Promise<void> {
+  const { vm: wanted, name, template } = member;
   const { disks: each } = member.limits;
   // The template's own disk is the guest's first.
   const limits = each && template.disk ? { ...member.limits, disks: [{}, ...each] } : member.limits;
@@ -102,6 +156,7 @@ async function start(
   });
   const vm = fleet.get(id);
   if (vm === undefined) return;
+  described.set(vm, JSON.stringify(wanted));
   options.made(vm, member);
   if (script) await putFiles(vm, member, script, options);
   const seconds = wanted.ready?.within === undefined ? READY_S : labSeconds(wanted.ready.within);
