@@ -86,6 +86,44 @@ test('a command of a lab that fails is told with its code; what waits for it doe
   await expect(page.getByRole('tab', { name: /^second,/ })).toHaveCount(0);
 });
 
+test('machines make way for those of a lab file; when one of those fails the old ones go on', async ({
+  page,
+}) => {
+  const tasks = page.getByRole('list', { name: /^Tasks/ });
+  const replaceBy = async (vms: string) => {
+    const chooser = page.waitForEvent('filechooser');
+    await command(page, 'Replace machines by those of a lab file');
+    const buffer = Buffer.from(`format: 1\nname: two\nvms: ${vms}\n`);
+    await (await chooser).setFiles({ name: 'two.yaml', mimeType: 'application/yaml', buffer });
+    const dialog = page.getByRole('alertdialog', { name: 'Replace 2 machines?' });
+    await expect(dialog).toContainText('a, b');
+    await dialog.getByRole('button', { name: 'Replace' }).click();
+  };
+  await page.goto('./');
+  await expect(page.getByRole('button', { name: 'Boot micro' })).toBeVisible();
+  await dropFile(page, 'two.yaml', 'format: 1\nname: two\nvms: { a: {}, b: {} }\n');
+  await expect(tasks).toContainText('Done: Lab two.yaml', { timeout: 60_000 });
+  await openConsole(page, 'a');
+  await typeLine(page, 'x=kept; echo is $x');
+  await expectOutput(page, /^is kept$/m);
+
+  await replaceBy('{ a: { tags: [new] }, b: { run: ["exit 9"] } }');
+  const failed = page.getByText('b: “exit 9” ended with 9. The old machines go on.');
+  await expect(failed.first()).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText('2 of 2 running')).toBeVisible();
+  await openConsole(page, 'a');
+  await expectOutput(page, /^is kept$/m);
+  await typeLine(page, 'clear; echo still $x');
+  await expectOutput(page, /^still kept$/m);
+
+  await replaceBy('{ a: { run: ["touch /new"] }, b: { tags: [new] } }');
+  await expect(tasks).toContainText('Done: Lab two.yaml: replace', { timeout: 60_000 });
+  await expect(page.getByText('2 of 2 running')).toBeVisible();
+  await openConsole(page, 'a');
+  await typeLine(page, 'clear; ls /new; echo "[$x]"');
+  await expectOutput(page, /^\/new\n\[\]$/m);
+});
+
 test('a lab that cannot be is told with its line; one of another site is refused', async ({
   page,
 }) => {

@@ -41,6 +41,19 @@ describe('a console on the page', () => {
     expect(acknowledged).toEqual([100]);
   });
 
+  test('what a terminal that is gone had not parsed is acknowledged all the same', () => {
+    const acknowledged: number[] = [];
+    const stream = new ConsoleStream((bytes) => acknowledged.push(bytes));
+    const { sink, parse } = terminal(true);
+    stream.attach(sink);
+    stream.receive(chunk(100));
+    stream.detach();
+    expect(acknowledged).toEqual([100]);
+    parse();
+    stream.receive(chunk(50));
+    expect(acknowledged).toEqual([100, 50]);
+  });
+
   test('a worker that ignores the window is found out', () => {
     const stream = new ConsoleStream(() => {});
     stream.attach(terminal(true).sink);

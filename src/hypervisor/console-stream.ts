@@ -72,6 +72,9 @@ export class ConsoleStream {
     this.sink = undefined;
     clearTimeout(this.timer);
     this.timer = undefined;
+    // A terminal that is gone says of nothing more that it was parsed.
+    this.done(this.onTheWay);
+    this.trim();
   }
 
   /** A new worker starts with a clean account. */

@@ -33,6 +33,8 @@ const IN_GUEST = `/mnt/shared/${FOLDER}`;
 const STATUS_MAXIMUM = 2000;
 /** Characters of a console in which a text is looked for. */
 const CONSOLE_KEPT = 64 * 1024;
+/** Characters of a console that are shown again. */
+const PICTURE_MAX = 64 * 1024;
 
 /** What those that a lab has brought up were described by. */
 const described = new WeakMap<Vm, string>();
@@ -74,7 +76,7 @@ export async function updateByLab(
     const vm = old.get(member.name);
     return vm !== undefined && described.get(vm) !== JSON.stringify(member.vm);
   });
-  const waiting = new Map<Vm, { ran: boolean }>();
+  const waiting = new Map<Vm, { ran: boolean; picture: string }>();
   const end = await rollingUpdate(changed, Math.max(1, batch(changed.length)), {
     replace: async (member) => {
       options.signal.throwIfAborted();
@@ -82,15 +84,18 @@ export async function updateByLab(
       if (vm === undefined) return;
       const ran = isLive(vm.view.status) && vm.view.status !== 'paused';
       if (ran) await vm.pause();
-      waiting.set(vm, { ran });
+      // Who is out of sight has no terminal.
+      waiting.set(vm, { ran, picture: vm.console.picture(PICTURE_MAX) });
       fleet.setAside(vm.view.id);
-      await start(fleet, member, options);
+      // A reload brings up what the old one came from.
+      await start(fleet, member, { ...options, address: vm.specification.lab });
     },
     restore: async ({ name }) => {
       const vm = old.get(name);
       const before = vm && waiting.get(vm);
       if (vm === undefined || before === undefined) return;
       for (const { view } of fleet.all) if (view.name === name) fleet.delete(view.id);
+      vm.console.show(before.picture);
       fleet.putBack(vm);
       if (before.ran) await vm.resume();
     },

@@ -274,6 +274,14 @@ export const COMMANDS: readonly Command[] = [
     run: () => void labs().then(({ chooseLab }) => chooseLab()),
   },
   {
+    id: 'replace-by-lab',
+    title: 'Replace machines by those of a lab file…',
+    icon: 'upload',
+    group: 'page',
+    available: () => fleet.store.getState().vms.length > 0,
+    run: () => void labs().then(({ chooseReplacement }) => chooseReplacement()),
+  },
+  {
     id: 'export-lab',
     title: 'Export all machines as a lab file',
     icon: 'download',

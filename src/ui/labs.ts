@@ -3,12 +3,12 @@
  * file. A script of its own. Each lab is a task; what is wrong with one is its sentence.
  */
 import { besideLab, labAddress } from '../hypervisor/lab-address.ts';
-import { bringLabUp, labOf } from '../hypervisor/labs.ts';
+import { bringLabUp, type LabOptions, labOf, updateByLab } from '../hypervisor/labs.ts';
 import type { Task } from '../hypervisor/tasks.ts';
-import { checkLab, labSeconds } from '../resources/lab.ts';
+import { checkLab, type Lab, type LabMember, labSeconds, membersOf } from '../resources/lab.ts';
 import { LAB_FILE_MAXIMUM, readLab, writeLab } from '../storage/lab/lab-file.ts';
 import { setExpiry } from './capacity/sprawl.ts';
-import { openConsole } from './navigation.ts';
+import { openConsole, selectedId } from './navigation.ts';
 import { download } from './parts/download.ts';
 import { fleet } from './services.ts';
 import { chooseFiles } from './storage/save-file.ts';
@@ -18,13 +18,28 @@ export async function chooseLab(): Promise<void> {
   for (const file of await chooseFiles('.yaml,.yml,.json', true)) void openLabFile(file);
 }
 
-export function openLabFile(file: File): Promise<void> {
-  return run(file.name, async (task) => bring(await textOf(file, file.name), task));
+/** Machines make way for those of a lab file that the person chooses, and is asked about. */
+export async function chooseReplacement(): Promise<void> {
+  const [file] = await chooseFiles('.yaml,.yml,.json', false);
+  if (file === undefined) return;
+  const lab = await run(file.name, async (task) => {
+    const lab = labIn(await textOf(file, file.name));
+    task.says('It is a lab.');
+    return lab;
+  });
+  if (lab === undefined) return;
+  const names = membersOf(lab).map(({ name }) => name);
+  const go = () => void run(`${file.name}: replace`, (task) => replace(lab, task));
+  setUi({ dialog: { kind: 'replace', names, go } });
+}
+
+export async function openLabFile(file: File): Promise<void> {
+  await run(file.name, async (task) => bring(await textOf(file, file.name), task));
 }
 
 /** `?lab=`: a name of this site's labs, or an address of this site. */
-export function openLabAddress(given: string): Promise<void> {
-  return run(given.slice(0, 100), async (task) => {
+export async function openLabAddress(given: string): Promise<void> {
+  await run(given.slice(0, 100), async (task) => {
     const address = labAddress(given, document.baseURI);
     const file = await fetched(address, task.signal);
     // Many a server answers what it does not have with its first page.
@@ -33,7 +48,7 @@ export function openLabAddress(given: string): Promise<void> {
         `There is no lab at ${address.pathname}: a web page is there. Check its name.`,
       );
     }
-    await bring(await textOf(file, address.pathname), task, { address });
+    await bring(await textOf(file, address.pathname), task, address);
   });
 }
 
@@ -49,33 +64,71 @@ export async function exportLab(): Promise<void> {
   });
 }
 
-async function run(title: string, work: (task: Task) => Promise<void>): Promise<void> {
+function run<T>(title: string, work: (task: Task) => Promise<T>): Promise<T | undefined> {
   setUi({ tasksOpen: true });
-  await fleet.tasks.run(`Lab ${title}`, {}, work);
+  return fleet.tasks.run(`Lab ${title}`, {}, work);
 }
 
-async function bring(text: string, task: Task, from: { address?: URL } = {}): Promise<void> {
-  const read = readLab(text);
-  if (read.kind === 'problems') throw new Error(read.problems.join(' '));
-  const { address } = from;
+async function bring(text: string, task: Task, address?: URL): Promise<void> {
   let first = true;
-  await bringLabUp(fleet, read.lab, {
-    signal: task.signal,
-    progress: (ready, all) => {
-      task.progress(ready, all, 'items');
-      task.says(`${ready} of ${all} machines are ready.`);
-    },
-    made: ({ view }, { vm: { expires } }) => {
-      if (expires !== undefined) setExpiry(view.name, Date.now() + labSeconds(expires) * 1000);
-      addConsole(view.id);
+  await bringLabUp(fleet, labIn(text), {
+    ...optionsOf(task, ({ view }, member) => {
+      setLabExpiry(member);
       if (first) openConsole(view.id);
       first = false;
-    },
+    }),
     ...(address && {
       address: address.href,
       source: (path: string) => fetched(besideLab(path, address), task.signal),
     }),
   });
+}
+
+/** A quarter of them at a time: a template that does not start is found out early. */
+async function replace(lab: Lab, task: Task): Promise<void> {
+  const quarter = (count: number) => Math.ceil(count / 4);
+  const shown = fleet.get(selectedId() ?? '')?.view.name;
+  const fresh: LabMember[] = [];
+  const options = optionsOf(task, (_, member) => fresh.push(member));
+  const end = await updateByLab(fleet, lab, quarter, options);
+  // The console that was looked at has gone with its machine: the one of that name now is shown.
+  const same = fleet.all.find(({ view }) => view.name === shown);
+  if (same && fleet.get(selectedId() ?? '') === undefined) openConsole(same.view.id);
+  if (end.kind === 'updated') {
+    // Not before: an old one that goes on keeps its own.
+    fresh.forEach(setLabExpiry);
+    return task.says(
+      end.count === 0
+        ? 'The machines are as the file describes them already.'
+        : `${end.count} machines have been replaced.`,
+    );
+  }
+  const lost = end.lost.length === 0 ? '' : ` These could not: ${end.lost.join(', ')}.`;
+  throw new Error(`${end.reason.replace(/\.?$/, '.')} The old machines go on.${lost}`);
+}
+
+function optionsOf(task: Task, made: LabOptions['made']): LabOptions {
+  return {
+    signal: task.signal,
+    progress: (ready, all) => {
+      task.progress(ready, all, 'items');
+      task.says(`${ready} of ${all} machines are ready.`);
+    },
+    made: (vm, member) => {
+      addConsole(vm.view.id);
+      made(vm, member);
+    },
+  };
+}
+
+function setLabExpiry({ name, vm: { expires } }: LabMember): void {
+  if (expires !== undefined) setExpiry(name, Date.now() + labSeconds(expires) * 1000);
+}
+
+function labIn(text: string): Lab {
+  const read = readLab(text);
+  if (read.kind === 'problems') throw new Error(read.problems.join(' '));
+  return read.lab;
 }
 
 async function fetched(address: URL, signal: AbortSignal): Promise<Blob> {

@@ -23,6 +23,8 @@ export type Dialog =
   /** `disk`: one of storage that the VM gets. */
   | { kind: 'new'; template?: string; disk?: string }
   | { kind: 'confirm'; action: 'reset' | 'powerOff' | 'delete'; vm: string }
+  /** Machines that make way for others when the person says so. */
+  | { kind: 'replace'; names: readonly string[]; go: () => void }
   | { kind: 'palette' }
   | { kind: 'shortcuts' }
   | { kind: 'send'; vm: string };

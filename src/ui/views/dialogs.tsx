@@ -41,6 +41,15 @@ export default function Dialogs() {
       return <Shortcuts />;
     case 'confirm':
       return vm === undefined ? null : <Confirm vm={vm} action={dialog.action} />;
+    case 'replace':
+      return (
+        <Ask
+          title={`Replace ${dialog.names.length} machines?`}
+          text={`What these hold is lost once the new ones are ready: ${dialog.names.join(', ')}.`}
+          verb="Replace"
+          go={dialog.go}
+        />
+      );
     case 'send':
       return vm === undefined ? null : <SendText vm={vm} />;
     default:
@@ -79,13 +88,22 @@ function deleteText(vm: VmView): string {
 function Confirm({ vm, action }: { vm: VmView; action: keyof typeof CONFIRMATIONS }) {
   const { title, verb, text } = CONFIRMATIONS[action];
   return (
+    <Ask
+      title={`${title} ${vm.name}?`}
+      text={action === 'delete' ? deleteText(vm) : text}
+      verb={verb}
+      go={() => perform(vm.id, action)}
+    />
+  );
+}
+
+function Ask(question: { title: string; text: string; verb: string; go: () => void }) {
+  return (
     <ModalOverlay isOpen isDismissable onOpenChange={closeDialog} className="overlay">
       <Modal className="modal small">
         <Dialog role="alertdialog" className="dialog">
-          <Heading slot="title">
-            {title} {vm.name}?
-          </Heading>
-          <p>{action === 'delete' ? deleteText(vm) : text}</p>
+          <Heading slot="title">{question.title}</Heading>
+          <p>{question.text}</p>
           <footer className="dialog-actions">
             <Button className="button" onPress={closeDialog}>
               Cancel
@@ -95,10 +113,10 @@ function Confirm({ vm, action }: { vm: VmView; action: keyof typeof CONFIRMATION
               autoFocus
               onPress={() => {
                 closeDialog();
-                perform(vm.id, action);
+                question.go();
               }}
             >
-              {verb}
+              {question.verb}
             </Button>
           </footer>
         </Dialog>
