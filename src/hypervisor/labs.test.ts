@@ -4,7 +4,8 @@ import { readLab, writeLab } from '../storage/lab/lab-file.ts';
 import { eventually } from '../worker/testing/eventually.ts';
 import { templateSources } from './expect-boot.ts';
 import { Fleet } from './fleet.ts';
-import { bringLabUp, labOf, updateByLab } from './labs.ts';
+import { labOf } from './lab-export.ts';
+import { bringLabUp, updateByLab } from './labs.ts';
 import { type FakeWorker, fakeWorkers } from './testing/fake-worker.ts';
 import { fetchMicro, MICRO } from './testing/micro-images.ts';
 

@@ -7,8 +7,8 @@
 import type { Template } from '../machine/manifest.ts';
 import { type Lab, type LabMember, labBytes, labSeconds, membersOf } from '../resources/lab.ts';
 import { bringUp, rollingUpdate, type UpdateEnd } from '../resources/lab-run.ts';
-import type { DiskLimit } from '../resources/limits.ts';
 import type { Fleet } from './fleet.ts';
+import { giveWork, READY, START, scriptOf, wordOf } from './lab-guest.ts';
 import { isLive, type Vm } from './vm.ts';
 
 export interface LabOptions {
@@ -26,11 +26,6 @@ export interface LabOptions {
 /** Seconds that a VM has unless its lab says otherwise. */
 const READY_S = 60;
 const LOOK_MS = 200;
-/** In the shared folder. */
-const FOLDER = '.lab';
-const IN_GUEST = `/mnt/shared/${FOLDER}`;
-/** Characters of a guest's word on its commands. */
-const STATUS_MAXIMUM = 2000;
 /** Characters of a console in which a text is looked for. */
 const CONSOLE_KEPT = 64 * 1024;
 /** Characters of a console that are shown again. */
@@ -155,77 +150,46 @@ async function start(fleet: Fleet, member: Placed, options: LabOptions): Promise
     tags: wanted.tags,
     disks: wanted.disks?.map(({ size = '' }) => ({ kind: 'scratch', size: labBytes(size) })),
     start: false,
-    ...(script && {
-      run: `until grep -q /mnt/shared /proc/mounts; do sleep 0.2; done; sh ${IN_GUEST}/start`,
-    }),
+    ...(script && { run: START }),
   });
   const vm = fleet.get(id);
   if (vm === undefined) return;
   described.set(vm, JSON.stringify(wanted));
   options.made(vm, member);
-  if (script) await putFiles(vm, member, script, options);
-  const seconds = wanted.ready?.within === undefined ? READY_S : labSeconds(wanted.ready.within);
-  const end = performance.now() + seconds * 1000;
-  const shown = wanted.ready?.console && showsOn(vm, wanted.ready.console);
-  void vm.start();
-  await until(vm, seconds, end, options.signal, () => vm.view.status === 'running');
-  if (script) {
-    await until(vm, seconds, end, options.signal, async () => {
-      const status = await statusOf(vm);
-      if (status === undefined || status === 'ready') return status === 'ready';
-      throw new Error(`${name}: ${status}`);
-    });
-  }
-  if (shown) await until(vm, seconds, end, options.signal, shown);
-  if (wanted.ready?.agent) {
-    await until(vm, seconds, end, options.signal, () => vm.view.figures?.agent !== undefined);
-  }
+  if (script) await giveWork(vm, member, script, options.source);
+  await getReady(vm, member, script !== undefined, options.signal);
 }
 
-/** What the guest runs at its prompt, and says its end of; undefined when there is nothing to run. */
-function scriptOf({ vm: { files = [], run = [], ready } }: LabMember): string | undefined {
-  const { command } = ready ?? {};
-  if (files.length + run.length === 0 && command === undefined) return undefined;
-  return [
-    `say() { printf %s "$1" >${IN_GUEST}/status.new; mv ${IN_GUEST}/status.new ${IN_GUEST}/status; }`,
-    'fail() { say "$1"; exit 1; }',
-    'cd',
-    ...files.map(({ path, mode }, index) => {
-      const file = quoted(path);
-      const parts = [
-        `mkdir -p "$(dirname ${file})"`,
-        `cp ${IN_GUEST}/${index} ${file}`,
-        ...(mode === undefined ? [] : [`chmod ${mode} ${file}`]),
-      ];
-      return `{ ${parts.join(' && ')}; } || fail ${quoted(`${path} could not be put there.`)}`;
-    }),
-    ...run.map((text) => `sh -c ${quoted(text)} || fail ${quoted(`“${text}” ended with `)}"$?."`),
-    ...(command === undefined ? [] : [`until sh -c ${quoted(command)}; do sleep 0.5; done`]),
-    'say ready',
-    '',
-  ].join('\n');
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-async function putFiles(
+/** Starts it, and waits for all that its lab wants of it. */
+async function getReady(
   vm: Vm,
-  { vm: { files = [] } }: LabMember,
-  script: string,
-  { source }: LabOptions,
+  { name, vm: { ready } }: LabMember,
+  works: boolean,
+  signal: AbortSignal,
 ): Promise<void> {
-  await vm.shared.makeFolder(FOLDER);
-  await vm.shared.put(`${FOLDER}/start`, new Blob([script]));
-  for (const [index, file] of files.entries()) {
-    const from = file.source === undefined ? undefined : source?.(file.source);
-    await vm.shared.put(`${FOLDER}/${index}`, (await from) ?? new Blob([file.text ?? '']));
+  const seconds = ready?.within === undefined ? READY_S : labSeconds(ready.within);
+  const end = performance.now() + seconds * 1000;
+  const reached = (met: () => boolean | Promise<boolean>) => until(vm, seconds, end, signal, met);
+  const watch = ready?.console === undefined ? undefined : watchConsole(vm, ready.console);
+  try {
+    void vm.start();
+    await reached(() => vm.view.status === 'running');
+    if (works) {
+      await reached(async () => {
+        const word = await wordOf(vm);
+        if (word === undefined || word === READY) return word === READY;
+        throw new Error(`${name}: ${word}`);
+      });
+    }
+    if (watch) await reached(watch.shown);
+    if (ready?.agent) await reached(() => vm.view.figures?.agent !== undefined);
+  } finally {
+    watch?.stop();
   }
 }
 
-/** Whether a VM's console has shown a text from now on. */
-function showsOn(vm: Vm, text: string): () => boolean {
+/** Looks for a text in what a VM's console prints from now on, until it is found or stopped. */
+function watchConsole(vm: Vm, text: string): { shown(): boolean; stop(): void } {
   const decoder = new TextDecoder();
   let last = '';
   let shown = false;
@@ -235,16 +199,7 @@ function showsOn(vm: Vm, text: string): () => boolean {
     shown = true;
     stop();
   });
-  return () => shown;
-}
-
-/** The guest's word; undefined before it has said one. */
-async function statusOf(vm: Vm): Promise<string | undefined> {
-  const path = `${FOLDER}/status`;
-  const size = await Promise.resolve(vm.shared.size(path)).catch(() => undefined);
-  if (size === undefined) return undefined;
-  if (size > STATUS_MAXIMUM) return 'it said too much about its commands.';
-  return new Response(vm.shared.read(path)).text();
+  return { shown: () => shown, stop };
 }
 
 /** Waits for it; rejects when the time is over, or the VM has ended meanwhile. */
@@ -264,47 +219,4 @@ async function until(
     if (performance.now() > end) throw new Error(`${name} was not ready within ${seconds} s.`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-}
-
-/** The machines as a lab, with what of them a lab can say. */
-export function labOf(name: string, vms: readonly Vm[]): Lab {
-  return { format: 1, name, vms: Object.fromEntries(vms.map((vm) => [vm.view.name, labVmOf(vm)])) };
-}
-
-function labVmOf({ specification, view }: Vm): Lab['vms'][string] {
-  const { cpu, memory, disk, disks: each = [] } = view.limits;
-  const { minimum, target } = memory ?? {};
-  const maximum = memory?.maximum ?? specification.memory;
-  const bytes = {
-    ...(maximum !== undefined && { maximum: kilobytes(maximum) }),
-    ...(minimum !== undefined && { minimum: kilobytes(minimum) }),
-    ...(target !== undefined && { target: kilobytes(target) }),
-  };
-  const all = [...(specification.disks ?? []), { size: specification.disk, image: undefined }];
-  // A disk of an image comes with its template.
-  const disks = all.flatMap(({ size, image }, index) =>
-    size === undefined || image !== undefined
-      ? []
-      : [{ size: kilobytes(size), ...ratesOf(each[index] ?? {}) }],
-  );
-  const resources = {
-    ...(cpu && { cpu: { cap: cpu.cap, weight: cpu.weight } }),
-    ...(Object.keys(bytes).length > 0 && { memory: bytes }),
-    ...(disk && { disk: ratesOf(disk) }),
-  };
-  return {
-    template: view.template.name,
-    ...(Object.keys(resources).length > 0 && { resources }),
-    ...(disks.length > 0 && { disks }),
-    ...(specification.cold && { cold: true }),
-    ...(view.tags.length > 0 && { tags: [...view.tags] }),
-  };
-}
-
-function ratesOf({ bandwidth, ...rates }: DiskLimit) {
-  return { ...rates, ...(bandwidth !== undefined && { bandwidth: kilobytes(bandwidth) }) };
-}
-
-function kilobytes(bytes: number): string {
-  return `${Math.round(bytes / 1024)}K`;
 }

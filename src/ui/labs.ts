@@ -3,7 +3,8 @@
  * file. A script of its own. Each lab is a task; what is wrong with one is its sentence.
  */
 import { besideLab, labAddress } from '../hypervisor/lab-address.ts';
-import { bringLabUp, type LabOptions, labOf, updateByLab } from '../hypervisor/labs.ts';
+import { labOf } from '../hypervisor/lab-export.ts';
+import { bringLabUp, type LabOptions, updateByLab } from '../hypervisor/labs.ts';
 import type { Task } from '../hypervisor/tasks.ts';
 import { checkLab, type Lab, type LabMember, labSeconds, membersOf } from '../resources/lab.ts';
 import { LAB_FILE_MAXIMUM, readLab, writeLab } from '../storage/lab/lab-file.ts';
