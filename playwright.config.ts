@@ -2,15 +2,11 @@
  * End-to-end tests of the page in Debian's Chromium. The built page is served by the very script
  * that people use (`npm start`); what is missing or stale is made first.
  */
-import { existsSync } from 'node:fs';
 import { defineConfig } from '@playwright/test';
+import { chromiumPath } from './tools/lib/chromium.mjs';
 
 const port = Number(process.env.TABVISOR_E2E_PORT ?? 5197);
-const chromium =
-  process.env.TABVISOR_CHROMIUM ??
-  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-    existsSync(path),
-  );
+const chromium = chromiumPath();
 
 export default defineConfig({
   testDir: 'e2e',

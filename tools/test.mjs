@@ -10,6 +10,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { checks } from './lib/checks.mjs';
+import { ensureChromium } from './lib/chromium.mjs';
+
 import { ensurePackages, ensureParts, ensureSite, requireNode, root } from './lib/setup.mjs';
 import { installMissing, Plain } from './lib/shell.mjs';
 
@@ -80,10 +82,8 @@ const steps = [
   {
     name: 'e2e',
     run: async (print) => {
-      const chromium = process.env.TABVISOR_CHROMIUM
-        ? []
-        : [{ program: 'chromium', package: 'chromium' }];
-      await installMissing([...diskTools, ...chromium], "the page's tests in a browser");
+      await installMissing(diskTools, "the page's tests");
+      await ensureChromium("the page's tests in a browser");
       await ensureParts();
       await ensureSite();
       return runPlaywright(print);

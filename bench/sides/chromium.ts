@@ -4,10 +4,10 @@
  * boot has a browser context of its own, so that nothing is cached: the boot row is everything from
  * the address to the prompt, downloads from this machine included.
  */
-import { existsSync } from 'node:fs';
 import { type BrowserContext, type Page, chromium as playwright } from 'playwright';
+import { ensureChromium } from '../../tools/lib/chromium.mjs';
 import { serve } from '../../tools/lib/serve.mjs';
-import { installMissing, isRoot } from '../../tools/lib/shell.mjs';
+import { isRoot } from '../../tools/lib/shell.mjs';
 import { type BenchImage, TEMPLATE } from '../image.ts';
 import { Lines, type Session, type Side } from '../session.ts';
 import { DISK_MEGABYTES } from './disk.ts';
@@ -21,7 +21,7 @@ const BROKEN = ['Crashed', 'Failed'];
 const ENDED = [...BROKEN, 'Off'];
 
 export async function chromium(image: BenchImage, megabytes: number): Promise<Side> {
-  const executablePath = await findChromium();
+  const executablePath = await ensureChromium('the column of Chromium');
   const server = await serve(image.site, { port: PORT });
   const browser = await playwright.launch({
     executablePath,
@@ -48,15 +48,6 @@ export async function chromium(image: BenchImage, megabytes: number): Promise<Si
       server.close();
     },
   };
-}
-
-async function findChromium(): Promise<string> {
-  const named = process.env.TABVISOR_CHROMIUM;
-  if (named) return named;
-  await installMissing([{ program: 'chromium', package: 'chromium' }], 'the column of Chromium');
-  const path = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((file) => existsSync(file));
-  if (path) return path;
-  throw new Error('Chromium is not in /usr/bin. Name it in TABVISOR_CHROMIUM.');
 }
 
 class PageSession implements Session {

@@ -4,13 +4,14 @@
  * Twelve busy ones for five minutes unless told otherwise. The last line is JSON. Exit code 1 when a
  * guest was lost, 2 when the run could not be made.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Page, chromium as playwright } from 'playwright';
+import { ensureChromium } from '../../tools/lib/chromium.mjs';
 import { serve } from '../../tools/lib/serve.mjs';
 import { ensureParts, ensureSite } from '../../tools/lib/setup.mjs';
 import { isRoot } from '../../tools/lib/shell.mjs';
@@ -178,8 +179,7 @@ async function main(): Promise<number> {
   const wanted = options();
   await ensureParts();
   await ensureSite();
-  const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
-  if (!executablePath) throw new Error('Chromium is not in /usr/bin: “apt install chromium”.');
+  const executablePath = await ensureChromium('guests in a page');
   const profile = mkdtempSync(join(tmpdir(), 'tabvisor-load-'));
   const server = await serve(SITE, { port: PORT });
   const browser = await playwright.launchPersistentContext(profile, {
