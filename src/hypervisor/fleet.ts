@@ -11,7 +11,7 @@ import { newId } from '../storage/id.ts';
 import type { MachineEvent } from '../worker/protocol.ts';
 import { describeVms } from './boot-address.ts';
 import { giveRoot } from './boot-source.ts';
-import { expectBoot, type TemplateSources } from './expect-boot.ts';
+import type { TemplateSources } from './expect-boot.ts';
 import type { ImageStore } from './images.ts';
 import { freeName, freeNames } from './names.ts';
 import { hostCapacity } from './resources/vm-limits.ts';
@@ -107,11 +107,6 @@ export class Fleet {
   /** A VM will be asked for soon. Resolves when the worker for it runs, or cannot. */
   expectVm(): Promise<void> {
     return this.workers.warm();
-  }
-
-  /** Has what a VM will start from downloaded; resolves when the first of it comes, or cannot. */
-  expectBoot(wanted: NewVms): Promise<void> {
-    return expectBoot(this.templates, wanted).catch(() => {});
   }
 
   /** Makes VMs and starts them; returns their ids in order. */

@@ -7,13 +7,11 @@
 import * as v from 'valibot';
 import { SHARED_TAG } from '../machine/devices/virtio/share-backend.ts';
 import { type Limits, LimitsSchema, withLimits } from '../resources/limits.ts';
-import type { CpuScheduler } from '../resources/scheduler.ts';
 import type { PortDiskConfig } from '../worker/port-disk.ts';
 import type {
   BootConfig,
   CaptureReport,
   GuestState,
-  MachineEvent,
   RestoreOrigin,
   WorkerMessage,
 } from '../worker/protocol.ts';
@@ -21,17 +19,13 @@ import { BootProgress } from './boot-progress.ts';
 import { type BootSource, bootSource, giveRoot, resetSource } from './boot-source.ts';
 import type { Connection } from './connection.ts';
 import { ConsoleStream } from './console-stream.ts';
-import type { ImageStore } from './images.ts';
 import type { Origin } from './origin.ts';
 import { VmLimits } from './resources/vm-limits.ts';
 import { SharedFolder } from './shares.ts';
-import type { Library } from './snapshots/library.ts';
 import type { RestoreChoice, SnapshotReport, SnapshotRequest } from './snapshots/types.ts';
-import type { Storage } from './storage/client.ts';
-import type { TemplateSnapshots } from './template-snapshots.ts';
 import { VmDisks } from './vm-disks.ts';
+import type { VmSurroundings } from './vm-surroundings.ts';
 import { isLive, isPending, newView, type VmSpecification, type VmView } from './vm-view.ts';
-import type { Workers } from './workers.ts';
 
 export {
   isLive,
@@ -40,17 +34,6 @@ export {
   type VmStatus,
   type VmView,
 } from './vm-view.ts';
-
-export interface VmSurroundings {
-  images: ImageStore;
-  starts: () => Promise<TemplateSnapshots>;
-  workers: Workers;
-  storage: Storage;
-  scheduler: CpuScheduler;
-  /** Something happened in the machine that is no state of it. */
-  happened: (event: MachineEvent) => void;
-  library: () => Promise<Library>;
-}
 
 type KeptChange = Partial<
   Pick<VmView, 'keptId' | 'current' | 'backups' | 'saving' | 'recovery' | 'reason'>

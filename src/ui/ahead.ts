@@ -7,15 +7,17 @@ import { expectBoot, templateSources } from '../hypervisor/expect-boot.ts';
 
 export const templates = templateSources(new URL('images/', document.baseURI));
 
-/** What fails here, or is not asked for properly, is met and told by whoever boots it. */
+/** Resolves when the first of it comes. What cannot be had is met, and told, by whoever boots it. */
+export const underWay: Promise<void> = ask().catch(() => {});
+
 async function ask(): Promise<void> {
+  if (!new URLSearchParams(location.search).has('boot')) return;
   const list = await templates.images.templates();
   const parsed = parseBootRequest(location.search, list);
   if (parsed.kind !== 'request') return;
-  for (const request of parsed.requests) {
+  const downloads = parsed.requests.map(async (request) => {
     const template = list.find(({ name }) => name === request.template);
-    if (template) void expectBoot(templates, { ...request, template }).catch(() => {});
-  }
+    if (template) await expectBoot(templates, { ...request, template });
+  });
+  await Promise.all(downloads);
 }
-
-if (new URLSearchParams(location.search).has('boot')) void ask().catch(() => {});

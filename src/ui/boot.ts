@@ -27,10 +27,7 @@ function makeVms(request: NewVms): void {
   if (first !== undefined) openConsole(first);
 }
 
-/**
- * Resolves when the list is there and what the address asks for is being downloaded. `anew`: the list
- * has changed.
- */
+/** Resolves when the list is there and what the address asks for is made. `anew`: it has changed. */
 export async function loadCatalogue(anew = false): Promise<void> {
   setUi({ catalogue: { kind: 'loading' }, bootProblems: [] });
   try {
@@ -54,19 +51,15 @@ async function bootFromAddress(templates: readonly Template[]): Promise<void> {
   if (parsed.kind !== 'request') return;
   const wanted: NewVms[] = [];
   const problems: string[] = [];
-  const downloads: Promise<void>[] = [];
   for (const request of parsed.requests) {
     const template = templates.find(({ name }) => name === request.template);
     if (template === undefined) continue;
-    // What goes wrong there is met when the VM loads it.
-    downloads.push(fleet.expectBoot({ ...request, template }));
     const problem = await memoryProblem(template, request);
     if (problem !== undefined) problems.push(problem);
     wanted.push({ ...request, template });
   }
   if (problems.length > 0) setUi({ bootProblems: [...new Set(problems)] });
   else bootAgain(wanted, formerLayout());
-  await Promise.all(downloads);
 }
 
 /** Makes the address's VMs, with the consoles that were open before a reload: all, if none was. */

@@ -1,6 +1,7 @@
 /**
- * Files that are dropped on the page, where no view takes them: a VM's file is imported, a lab is brought up, anything else
- * is told where it can go. Without this a browser would leave the page for the file, and end its VMs.
+ * Files that are dropped on the page, where no view takes them: a VM's file is imported, a lab is
+ * brought up, anything else is told where it can go. Without this a browser would leave the page for
+ * the file, and end its VMs.
  */
 import { fleet } from './services.ts';
 import { setUi } from './store.ts';

@@ -2,6 +2,7 @@
 import { missingFeatures } from '../hypervisor/features.ts';
 import { isPending } from '../hypervisor/vm-view.ts';
 import { formerLayout, keepAddress, reopen } from './address.ts';
+import { underWay } from './ahead.ts';
 import { loadCatalogue } from './boot.ts';
 import { prepareServiceWorker } from './service-worker.ts';
 import { fleet } from './services.ts';
@@ -26,12 +27,12 @@ keepAddress();
 if (!globalThis.crossOriginIsolated) await prepareServiceWorker();
 const boots = new URLSearchParams(location.search).has('boot') && missingFeatures().length === 0;
 const ready = boots ? fleet.expectVm() : undefined;
-const downloads = loadCatalogue();
+const made = loadCatalogue();
 const { show } = await page;
 // The first drawing takes the thread for long: what a boot waits for is under way before it.
 if (ready)
   await Promise.race([
-    Promise.all([ready, downloads]),
+    Promise.all([ready, made, underWay]),
     new Promise((resolve) => setTimeout(resolve, HEAD_START_MS)),
   ]);
 show(root);
@@ -45,7 +46,7 @@ if (globalThis.crossOriginIsolated) void prepareServiceWorker();
 
 /** Resolves when no VM is on its way to its prompt. */
 async function booted(): Promise<void> {
-  await downloads;
+  await made;
   const onItsWay = () =>
     fleet.all.some(({ view: { status } }) => isPending(status) || status === 'booting');
   if (!onItsWay()) return;
