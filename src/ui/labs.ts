@@ -138,7 +138,7 @@ async function fetched(address: URL, signal: AbortSignal): Promise<Blob> {
   signal.throwIfAborted();
   if (response?.ok) return response.blob();
   const why = response
-    ? `the server answered ${response.status}`
+    ? `the server answered ${response.status}. Check its address`
     : 'the server is away, or sends to another site';
   throw new Error(`${address.pathname} could not be fetched: ${why}.`);
 }
