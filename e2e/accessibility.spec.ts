@@ -149,8 +149,10 @@ test.describe('on a touch screen', () => {
     await boot(page);
     await expect(page.locator('.terminal-host textarea')).not.toBeFocused();
     await page.locator('.terminal-host').tap();
-    await page.keyboard.type('sleep 1000');
+    // Ctrl+C is a signal once the shell has left its line editor, no earlier: wait for a sign of that.
+    await page.keyboard.type('echo on-$((1 + 0)); sleep 1000');
     await page.keyboard.press('Enter');
+    await expectOutput(page, /^on-1$/m);
     await page.getByRole('button', { name: 'Ctrl', exact: true }).tap();
     await page.keyboard.type('c');
     await expectOutput(page, /\^C\nroot@micro-1:~# *$/);

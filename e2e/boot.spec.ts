@@ -5,6 +5,7 @@ import {
   expectOutput,
   expectShell,
   openConsole,
+  PROMPT,
   row,
   shownState,
   typeLine,
@@ -133,10 +134,15 @@ test('the address gives a blank disk', async ({ page }) => {
 });
 
 test('the guest follows the size of its console', async ({ page }) => {
-  await boot(page);
+  await boot(page, '?boot=micro:2');
   const rowsOf = () => page.locator('.terminal-host .xterm-rows > div').count();
-  await typeLine(page, 'stty size');
-  await expectOutput(page, new RegExp(`^${await rowsOf()} \\d+$`, 'm'));
+  // What each goes on from was made with a terminal of another size.
+  for (const name of ['micro-2', 'micro-1']) {
+    await openConsole(page, name);
+    await expectOutput(page, PROMPT);
+    await typeLine(page, 'stty size');
+    await expectOutput(page, new RegExp(`^${await rowsOf()} \\d+$`, 'm'));
+  }
   await page.setViewportSize({ width: 1100, height: 560 });
   const before = await rowsOf();
   await expect.poll(rowsOf).toBeLessThan(26);

@@ -71,8 +71,9 @@ export class Machine {
   #bootedAt: number | undefined;
   #poweredOnAt = 0;
   #consoleBytes = 0;
-  /** What was asked for last: it holds after a restore too. */
+  // What was asked for last: it holds after a restore too.
   #memoryTarget: number | undefined;
+  #terminal: MachineConfig['console'];
   readonly #fields = { quickReboots: 0 };
   #watchingIdle = false;
   /** Powered on, but for the program, which is on its way. */
@@ -80,6 +81,7 @@ export class Machine {
 
   private constructor(config: MachineConfig, host: MachineHost) {
     this.#config = config;
+    this.#terminal = config.console;
     this.#host = host;
     const { boot } = config;
     const plan = typeof boot === 'function' ? undefined : planBoot(boot, config.memory);
@@ -256,6 +258,7 @@ export class Machine {
         throw new LifecycleError('The machine was put to other use before it was restored.');
       });
       if (this.#memoryTarget !== undefined) this.setMemoryTarget(this.#memoryTarget);
+      if (this.#terminal) this.resize(this.#terminal.columns, this.#terminal.rows);
       if (options.generation === 'new') this.#newGeneration(options.name);
       this.#poweredOnAt = this.#host.now();
       this.#instructionsFrom = this.#board.hart.u64('instret');
@@ -296,6 +299,7 @@ export class Machine {
 
   /** Tells the guest the size of the terminal. */
   resize(columns: number, rows: number): void {
+    this.#terminal = { columns, rows };
     this.#board.console.resize(columns, rows);
   }
 

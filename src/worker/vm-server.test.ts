@@ -78,6 +78,25 @@ describe('a served VM', () => {
     await eventually(() => expect(vm.text()).toContain('81x25'));
   });
 
+  test('obeys what came while its machine was being made', async () => {
+    let go: () => void = () => {};
+    const going = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const vm = serve(async (...parts) => {
+      await going;
+      return createFakeMachine(...parts);
+    });
+    const booting = vm.boot();
+    vm.send({ type: 'resize', columns: 81, rows: 25 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    go();
+    await booting;
+    await eventually(() => expect(vm.text()).toContain('# '));
+    vm.send(type('stty\r'));
+    await eventually(() => expect(vm.text()).toContain('81x25'));
+  });
+
   test('reports its states, with the reason', async () => {
     const vm = serve();
     await vm.boot();

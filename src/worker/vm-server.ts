@@ -89,6 +89,8 @@ class VmServer implements VmApi {
   });
   private readonly output: OutputStream;
   private readonly stream: MessagePort;
+  /** What the page sent before the machine was on: a restore would undo it. */
+  private early: PageMessage[] | undefined = [];
 
   constructor(
     private readonly createMachine: MachineFactory,
@@ -139,6 +141,9 @@ class VmServer implements VmApi {
     machine.resize(config.columns, config.rows);
     this.reportFigures(machine, host);
     await machine.start();
+    const { early = [] } = this;
+    this.early = undefined;
+    for (const message of early) this.receive(message);
   }
 
   async pause(): Promise<void> {
@@ -172,14 +177,15 @@ class VmServer implements VmApi {
   }
 
   private receive(message: PageMessage): void {
+    const { machine } = this;
     try {
       if (message.type === 'acknowledge') this.output.acknowledge(message.bytes);
-      else if (message.type === 'input') this.machine?.consoleInput(message.data);
-      else if (message.type === 'memory') this.machine?.setMemoryTarget(message.target);
-      else if (message.type === 'quota') this.machine?.setCpuQuota(message.quota);
-      else if (message.type === 'disk-limits')
-        this.machine?.setDiskLimits(message.all, message.each);
-      else this.machine?.resize(message.columns, message.rows);
+      else if (this.early !== undefined || machine === undefined) this.early?.push(message);
+      else if (message.type === 'input') machine.consoleInput(message.data);
+      else if (message.type === 'memory') machine.setMemoryTarget(message.target);
+      else if (message.type === 'quota') machine.setCpuQuota(message.quota);
+      else if (message.type === 'disk-limits') machine.setDiskLimits(message.all, message.each);
+      else machine.resize(message.columns, message.rows);
     } catch (error) {
       this.report({ kind: 'crashed', reason: sentence(error) });
     }

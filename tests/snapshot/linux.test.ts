@@ -75,6 +75,8 @@ it('two clones of one snapshot have names, machine ids and random numbers of the
   const random = 'head -c 32 <&5 | md5sum; cat /proc/sys/kernel/random/uuid /etc/machine-id';
   const identity = async (name: string) => {
     const clone = await Guest.create(options);
+    // Its terminal has a size of its own, given before what it goes on from is there.
+    clone.machine.resize(97, 31);
     await clone.machine.restore(snapshot, { generation: 'new', name });
     clone.machine.resume();
     // Before the agent has done anything: this is the kernel's own doing.
@@ -86,6 +88,7 @@ it('two clones of one snapshot have names, machine ids and random numbers of the
       name,
       `127.0.1.1 ${name}`,
     ]);
+    expect(await clone.shell('stty size')).toContain('31 97');
     clone.stop();
     return [bytes, uuid, id];
   };
