@@ -61,7 +61,7 @@ function parse(words: readonly string[]) {
 }
 
 /** The names that a list has, in the order of `all`. */
-function listed<T extends string>(
+export function listed<T extends string>(
   list: string | undefined,
   option: string,
   all: readonly T[],
@@ -75,7 +75,7 @@ function listed<T extends string>(
   return all.filter((name) => wanted.includes(name));
 }
 
-function parseRounds(text: string): number {
+export function parseRounds(text: string): number {
   if (/^[1-9]\d?$/.test(text)) return Number(text);
   throw new UserError(`"${text}" is no number of rounds: write it as in --rounds 3.`);
 }

@@ -5,26 +5,20 @@
  * code is 1 when Tabvisor failed in one.
  */
 import { writeFileSync } from 'node:fs';
-import { arch, cpus, loadavg, release, totalmem, type } from 'node:os';
 import { messageOf, UserError } from '../src/machine/errors.ts';
 import { ensureParts, ensureSite } from '../tools/lib/setup.mjs';
 import { Plain } from '../tools/lib/shell.mjs';
 import { type BenchArguments, HELP, parseArguments, SIDES } from './arguments.ts';
-import { type BenchImage, buildImage } from './image.ts';
-import { type Pass, runPass } from './pass.ts';
+import { describeHost, doubt, type Host } from './host.ts';
+import { type BenchImage, buildImage, MEGABYTES } from './image.ts';
 import { meanOf, type Passes, type RowReport, reportRow, table } from './report.ts';
+import { runnable, runRounds } from './rounds.ts';
 import { BOOT, BOOT_V86_SECONDS, BOOT_WHAT } from './rows.ts';
 import type { Side, SideName } from './session.ts';
 import { chromium } from './sides/chromium.ts';
 import { node } from './sides/node.ts';
 import { qemu7, qemu10 } from './sides/qemu.ts';
 
-const MEGABYTES = 512;
-const ROW_TIMEOUT_MS = 600_000;
-const QUICK_ROW_TIMEOUT_MS = 120_000;
-const BOOT_TIMEOUT_MS = 180_000;
-/** Other work on the machine, as load of the last minute, from which figures are doubtful. */
-const BUSY_LOAD = 0.7;
 /** Seconds by which two clocks may differ for reasons that are known: how often consoles are read. */
 const CLOCK_TOLERANCE_S = 0.7;
 
@@ -33,21 +27,23 @@ type Unavailable = Partial<Record<SideName, string>>;
 const makers: Record<SideName, (image: BenchImage) => Promise<Side>> = {
   qemu10: (image) => qemu10(image, MEGABYTES),
   qemu7: (image) => qemu7(image, MEGABYTES),
-  node: (image) => node('node', image, MEGABYTES),
+  node: () => node('node', MEGABYTES),
   chromium: (image) => chromium(image, MEGABYTES),
-  interpreter: (image) => node('interpreter', image, MEGABYTES),
+  interpreter: () => node('interpreter', MEGABYTES),
 };
 
-async function main(): Promise<number> {
-  const args = parseArguments(process.argv.slice(2));
+async function main(words: readonly string[]): Promise<number> {
+  const args = parseArguments(words);
   if (args.help) {
     process.stdout.write(HELP);
     return 0;
   }
-  const load = loadavg()[0] ?? 0;
+  const host = describeHost();
   await ensureParts();
   await ensureSite();
-  const image = buildImage();
+  const { rows, guests } = runnable(args.rows);
+  // The boot that is reported is that of micro.
+  const image = buildImage(args.boot ? [...new Set(['micro' as const, ...guests])] : guests, rows);
   const sides: Side[] = [];
   const unavailable: Unavailable = {};
   for (const name of SIDES) {
@@ -64,31 +60,11 @@ async function main(): Promise<number> {
   }
   let passes: Passes;
   try {
-    passes = await runRounds(sides, args);
+    passes = await runRounds(sides, image, rows, args);
   } finally {
     for (const side of sides) await side.close?.();
   }
-  return report(args, sides, passes, unavailable, load);
-}
-
-async function runRounds(sides: readonly Side[], args: BenchArguments): Promise<Passes> {
-  const passes: Partial<Record<SideName, Pass[]>> = {};
-  for (let round = 1; round <= args.rounds; round++) {
-    for (const side of sides) {
-      // The slowest by far, and nobody waits for it: one round says enough.
-      if (side.name === 'interpreter' && round > 1) continue;
-      console.error(`Round ${round} of ${args.rounds}: ${side.title} …`);
-      const pass = await runPass(side, args.rows, {
-        quick: args.quick,
-        rowTimeoutMs: args.quick ? QUICK_ROW_TIMEOUT_MS : ROW_TIMEOUT_MS,
-        bootTimeoutMs: BOOT_TIMEOUT_MS,
-      });
-      const list = passes[side.name] ?? [];
-      list.push(pass);
-      passes[side.name] = list;
-    }
-  }
-  return passes;
+  return report({ ...args, rows }, sides, passes, unavailable, host);
 }
 
 function report(
@@ -96,7 +72,7 @@ function report(
   sides: readonly Side[],
   passes: Passes,
   unavailable: Unavailable,
-  load: number,
+  host: Host,
 ): number {
   const boot = { name: BOOT, what: BOOT_WHAT, repetitions: 1, v86Seconds: BOOT_V86_SECONDS };
   const infos = [
@@ -106,14 +82,10 @@ function report(
     ),
   ];
   const rows = infos.map((info) => reportRow(info, passes, unavailable));
-  const [cpu] = cpus();
   const machine = {
-    cpu: `${cpu?.model ?? 'unknown'} × ${cpus().length}`,
-    memory_bytes: totalmem(),
-    os: `${type()} ${release()} ${arch()}`,
+    ...host,
     sides: Object.fromEntries(sides.map(({ name, title }) => [name, title])),
     guest_bytes: MEGABYTES << 20,
-    load_before: load,
     rounds: args.rounds,
     quick: args.quick,
     date: new Date().toISOString(),
@@ -123,7 +95,7 @@ function report(
   for (const { name, title } of sides) console.log(`${name}: ${title}`);
   console.log(`\nSeconds of one unit; × is QEMU's time (the better one) over ours.\n`);
   console.log(table(rows, missing));
-  for (const warning of warnings(rows, args, unavailable, load)) console.log(`\n${warning}`);
+  for (const warning of warnings(rows, args, unavailable, host)) console.log(`\n${warning}`);
   if (args.json !== undefined) {
     const means = {
       node: meanOf(rows, 'node_ratio'),
@@ -142,7 +114,7 @@ function warnings(
   rows: readonly RowReport[],
   args: BenchArguments,
   unavailable: Unavailable,
-  load: number,
+  host: Host,
 ): string[] {
   const lines: string[] = [];
   for (const { name, failures } of rows) {
@@ -161,15 +133,13 @@ function warnings(
   for (const [side, reason] of Object.entries(unavailable)) {
     if (args.sides.some((name) => name === side)) lines.push(`No column ${side}: ${reason}`);
   }
-  if (args.quick) lines.push('Quick: the amounts are too small for the figures to mean anything.');
-  else if (load > BUSY_LOAD) {
-    lines.push(`The machine had other work (load ${load.toFixed(1)}): these figures are doubtful.`);
-  }
+  const doubtful = doubt(host, args.quick);
+  if (doubtful !== undefined) lines.push(doubtful);
   return lines;
 }
 
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const plain = error instanceof UserError || error instanceof Plain;
   console.error(plain ? messageOf(error) : error);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { BenchGuest } from './image.ts';
 import { runPass } from './pass.ts';
 import type { Row } from './rows.ts';
 import { Lines, type Session, type Side } from './session.ts';
@@ -11,6 +12,13 @@ const row = (name: string): Row => ({
   repetitions: 2,
   run: 'true',
 });
+const guest: BenchGuest = {
+  name: 'micro',
+  kernel: 'kernel',
+  initrd: 'initrd',
+  append: '',
+  template: 'bench',
+};
 const options = { quick: false, rowTimeoutMs: 50, bootTimeoutMs: 50 };
 
 /** A side whose guest answers each boot with the next of these scripts. */
@@ -20,7 +28,7 @@ function scripted(...boots: (readonly string[] | Error)[]): Side & { commands: s
     name: 'node',
     title: 'scripted',
     commands,
-    start(command): Session {
+    start(_, command): Session {
       commands.push(command);
       const script = boots.shift() ?? [];
       const lines = new Lines();
@@ -48,7 +56,7 @@ describe('a pass', () => {
       '@bench start b',
       '@bench end b 1000000 1 1234abcd',
     ]);
-    const { boot, rows } = await runPass(side, [row('a'), row('b')], options);
+    const { boot, rows } = await runPass(side, guest, [row('a'), row('b')], options);
     expect(boot).toBe(1.5);
     expect(side.commands).toEqual(['bench a b']);
     expect(rows.get('a')).toMatchObject({ seconds: 0.4, digest: '1234abcd', instructions: 50 });
@@ -60,27 +68,27 @@ describe('a pass', () => {
       ['@bench start a', '@bench end a 1 0 x', '@bench start b', '!The machine is crashed.'],
       ['@bench start c', '@bench end c 1 0 x'],
     );
-    const { rows } = await runPass(side, [row('a'), row('b'), row('c')], options);
+    const { rows } = await runPass(side, guest, [row('a'), row('b'), row('c')], options);
     expect(side.commands).toEqual(['bench a b c', 'bench c']);
     expect(rows.get('b')).toEqual({ failure: 'The machine is crashed.' });
     expect(rows.get('c')).toMatchObject({ digest: 'x' });
   });
 
   it('gives up a row that does not end', async () => {
-    const { rows } = await runPass(scripted(['@bench start a']), [row('a')], options);
+    const { rows } = await runPass(scripted(['@bench start a']), guest, [row('a')], options);
     expect(rows.get('a')).toEqual({ failure: expect.stringContaining('not done') });
   });
 
   it('reports every row when there is no boot', async () => {
     const side = scripted(new Error('No such program.'));
-    const { boot, rows } = await runPass(side, [row('a'), row('b')], options);
+    const { boot, rows } = await runPass(side, guest, [row('a'), row('b')], options);
     expect(boot).toEqual({ failure: 'No such program.' });
     expect([...rows.keys()]).toEqual(['a', 'b']);
   });
 
   it('does not believe a guest that measures another row, or nothing', async () => {
     const side = scripted(['@bench start a', '@bench end b 1 0 x']);
-    const { rows } = await runPass(side, [row('a')], options);
+    const { rows } = await runPass(side, guest, [row('a')], options);
     expect(rows.get('a')).toEqual({ failure: expect.stringContaining('instead') });
   });
 });

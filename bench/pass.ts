@@ -3,6 +3,7 @@
  * that fails, hangs, or takes the guest down is noted with its reason, and the rows behind it get a
  * new boot: nothing is dropped, nothing is waited for without end.
  */
+import type { BenchGuest } from './image.ts';
 import type { Row } from './rows.ts';
 import type { Line, Session, Side } from './session.ts';
 
@@ -38,6 +39,7 @@ const MAX_BOOTS = 4;
 
 export async function runPass(
   side: Side,
+  guest: BenchGuest,
   rows: readonly Row[],
   options: PassOptions,
 ): Promise<Pass> {
@@ -46,7 +48,10 @@ export async function runPass(
   let left = rows;
   for (let boots = 0; boots === 0 || (left.length > 0 && boots < MAX_BOOTS); boots++) {
     const names = left.map(({ name }) => name);
-    const session = side.start(['bench', ...(options.quick ? ['-q'] : []), ...names].join(' '));
+    const session = side.start(
+      guest,
+      ['bench', ...(options.quick ? ['-q'] : []), ...names].join(' '),
+    );
     try {
       const seconds = await bootOf(session, options.bootTimeoutMs);
       boot ??= seconds;

@@ -158,7 +158,12 @@ export function table(rows: readonly RowReport[], missing: ReadonlySet<SideName>
     ...rows.map((row) => [row.name, ...COLUMNS.map((column) => cell(row, column))]),
     ['geometric mean', ...COLUMNS.map(mean)],
   ];
-  const widths = ['row', ...COLUMNS].map((_, i) =>
+  return aligned(lines);
+}
+
+/** Lines of cells as a table for a terminal: the first column begins at the left, the others end at the right. */
+export function aligned(lines: readonly (readonly string[])[]): string {
+  const widths = (lines[0] ?? []).map((_, i) =>
     Math.max(...lines.map((line) => line[i]?.length ?? 0)),
   );
   const pad = (text: string, i: number) =>

@@ -5,8 +5,14 @@
  * must not depend on speed.
  */
 
+import { DEBIAN_ROWS } from './debian-rows.ts';
+
+export type GuestName = 'micro' | 'debian';
+
 export interface Row {
   readonly name: string;
+  /** The template that it runs in, `micro` when left out. */
+  readonly guest?: GuestName;
   /** What one unit is. */
   readonly what: string;
   readonly full: number;
@@ -248,6 +254,7 @@ export const ROWS: readonly Row[] = [
       'dd if=/dev/zero of=/dev/vda bs="$block"k count=$count seek=512 oflag=direct 2>/dev/null; ' +
       'dd if=/dev/vda bs="$block"k count=$count iflag=direct 2>/dev/null | wc -c; done',
   },
+  ...DEBIAN_ROWS,
 ];
 
 /** The file that the guest's script reads for a row. */

@@ -5,6 +5,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BenchGuest } from './image.ts';
 
 export type SideName = 'qemu10' | 'qemu7' | 'node' | 'chromium' | 'interpreter';
 
@@ -27,8 +28,8 @@ export interface Session {
 export interface Side {
   readonly name: SideName;
   readonly title: string;
-  /** Boots the guest and types `command` at its prompt. */
-  start(command: string): Session;
+  /** Boots a guest and types `command` at its prompt. */
+  start(guest: BenchGuest, command: string): Session;
   close?(): Promise<void>;
 }
 

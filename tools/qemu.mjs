@@ -42,16 +42,23 @@ export async function qemuSystemRiscv64(log = console.error) {
 export function bootArguments({ template = 'micro', megabytes = 128, append = '' } = {}) {
   const folder = join(root, 'images', template);
   const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+  return machineArguments(megabytes, {
+    kernel: join(folder, manifest.kernel.file),
+    initrd: join(folder, manifest.initrd.file),
+    append: `${manifest.append} ${append}`.trim(),
+  });
+}
+
+/**
+ * The same for any kernel.
+ * @param {number} megabytes
+ * @param {{ kernel: string, initrd: string, append: string }} guest
+ */
+export function machineArguments(megabytes, { kernel, initrd, append }) {
   return [
     ...['-M', 'virt', '-m', String(megabytes), '-display', 'none', '-no-user-config'],
     ...['-global', 'virtio-mmio.force-legacy=false'],
-    ...[
-      '-kernel',
-      join(folder, manifest.kernel.file),
-      '-initrd',
-      join(folder, manifest.initrd.file),
-    ],
-    ...['-append', `${manifest.append} ${append}`.trim()],
+    ...['-kernel', kernel, '-initrd', initrd, '-append', append],
     ...['-device', 'virtio-serial-device', '-device', 'virtio-rng-device'],
   ];
 }

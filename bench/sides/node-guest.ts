@@ -6,16 +6,19 @@
 import * as v from 'valibot';
 import { FileDisk } from '../../src/cli/file-disk.ts';
 import { nodeHost } from '../../src/cli/node-host.ts';
+import { openOverlay } from '../../src/cli/overlay.ts';
 import { loadCore, loadTranslations, readInput } from '../../src/cli/repository.ts';
+import type { BlockBackend } from '../../src/machine/devices/virtio/block-backend.ts';
 import { Machine } from '../../src/machine/machine.ts';
-import { type Note, OrderSchema } from './order.ts';
+import { plainText } from '../session.ts';
+import { type Note, type OrderedDisk, OrderSchema } from './order.ts';
 
 const order = v.parse(OrderSchema, JSON.parse(process.argv[2] ?? ''));
 const [kernel, initrd, core, disk, translations] = await Promise.all([
   readInput(order.kernel, 'The kernel'),
   readInput(order.initrd, 'The initrd'),
   loadCore(),
-  FileDisk.open(order.disk, false),
+  openDisk(order.disk),
   loadTranslations(),
 ]);
 const machine = Machine.create(
@@ -30,13 +33,18 @@ const machine = Machine.create(
   },
   nodeHost([process.stdout]),
 );
+async function openDisk(disk: OrderedDisk): Promise<BlockBackend> {
+  return 'raw' in disk ? FileDisk.open(disk.raw, false) : (await openOverlay(disk)).disk;
+}
+
 let rest = '';
 machine.onConsole((data, source) => {
   if (source !== 'hvc') return;
   process.stdout.write(data);
-  const lines = (rest + Buffer.from(data).toString('latin1')).split(/\r?\n/);
+  const lines = (rest + Buffer.from(data).toString('latin1')).split('\n');
   rest = lines.pop() ?? '';
-  for (const text of lines) {
+  for (const line of lines) {
+    const text = plainText(line);
     if (!text.startsWith('@bench ')) continue;
     const note: Note = { text, instructions: machine.stats().instructions };
     process.send?.(note);

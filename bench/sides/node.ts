@@ -6,27 +6,28 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { bundleForNode } from '../../tools/run-ts.mjs';
-import { type BenchImage, ROOT } from '../image.ts';
+import { ROOT } from '../image.ts';
 import { ProcessSession, type Side } from '../session.ts';
-import { blankDisk } from './disk.ts';
+import { nodeDisk } from './disk.ts';
 import { NoteSchema, type Order } from './order.ts';
 
+/** `kept`: blank disks are overlays that last. */
 export async function node(
   name: 'node' | 'interpreter',
-  image: BenchImage,
   megabytes: number,
+  { kept = false } = {},
 ): Promise<Side> {
   const program = await bundleForNode(join(ROOT, 'bench/sides/node-guest.ts'));
   const tier = name === 'node' ? 'both' : 'interpreter';
   return {
     name,
     title: `Node ${process.versions.node}${name === 'node' ? '' : ', interpreter alone'}`,
-    start(line) {
+    start(guest, line) {
       const order: Order = {
-        kernel: image.kernel,
-        initrd: image.initrd,
-        append: image.append,
-        disk: blankDisk(name),
+        kernel: guest.kernel,
+        initrd: guest.initrd,
+        append: guest.append,
+        disk: nodeDisk(name, guest, kept),
         memory: megabytes << 20,
         tier,
       };

@@ -1,11 +1,18 @@
 /** What the process of a guest in Node is told, as JSON in its only argument, and what it tells. */
 import * as v from 'valibot';
 
+const DiskSchema = v.union([
+  v.object({ raw: v.string() }),
+  /** A manifest of chunks, and the folder that keeps what is written. */
+  v.object({ image: v.optional(v.string()), overlay: v.string(), size: v.optional(v.number()) }),
+]);
+export type OrderedDisk = v.InferOutput<typeof DiskSchema>;
+
 export const OrderSchema = v.object({
   kernel: v.string(),
   initrd: v.string(),
   append: v.string(),
-  disk: v.string(),
+  disk: DiskSchema,
   /** Bytes. */
   memory: v.number(),
   tier: v.picklist(['interpreter', 'translator', 'both']),

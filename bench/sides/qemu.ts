@@ -5,10 +5,10 @@
  */
 import { spawn } from 'node:child_process';
 import { capture, installMissing } from '../../tools/lib/shell.mjs';
-import { bootArguments, qemuSystemRiscv64 } from '../../tools/qemu.mjs';
+import { machineArguments, qemuSystemRiscv64 } from '../../tools/qemu.mjs';
 import type { BenchImage } from '../image.ts';
 import { ProcessSession, type Side } from '../session.ts';
-import { blankDisk } from './disk.ts';
+import { makeRawRoots, rawDisk } from './disk.ts';
 
 interface Qemu {
   readonly command: string;
@@ -18,7 +18,8 @@ interface Qemu {
 
 export async function qemu10(image: BenchImage, megabytes: number): Promise<Side> {
   const qemu = await qemuSystemRiscv64();
-  return side('qemu10', `QEMU ${qemu.version}`, qemu, image, megabytes);
+  await makeRawRoots(image);
+  return side('qemu10', `QEMU ${qemu.version}`, qemu, megabytes);
 }
 
 export async function qemu7(image: BenchImage, megabytes: number): Promise<Side> {
@@ -29,27 +30,26 @@ export async function qemu7(image: BenchImage, megabytes: number): Promise<Side>
   if (!version.startsWith('7.2')) {
     throw new Error(`This machine's QEMU is ${version}, not bookworm's 7.2.`);
   }
+  await makeRawRoots(image);
   const qemu = { command: program, args: [], version };
-  return side('qemu7', `QEMU ${version}`, qemu, image, megabytes);
+  return side('qemu7', `QEMU ${version}`, qemu, megabytes);
 }
 
 function side(
   name: 'qemu10' | 'qemu7',
   title: string,
   { command, args }: Qemu,
-  image: BenchImage,
   megabytes: number,
 ): Side {
   return {
     name,
     title,
-    start(line) {
-      const disk = blankDisk(name);
+    start(guest, line) {
+      const disk = rawDisk(name, guest);
       const all = [
         ...args,
-        ...bootArguments({ megabytes }),
+        ...machineArguments(megabytes, guest),
         ...['-smp', '1', '-accel', 'tcg'],
-        ...['-initrd', image.initrd], // the last one counts
         ...['-serial', 'null', '-monitor', 'none'],
         ...['-chardev', 'stdio,id=terminal,signal=off', '-device', 'virtconsole,chardev=terminal'],
         ...['-drive', `file=${disk},format=raw,if=none,id=disk`],

@@ -5,6 +5,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { UserError } from '../machine/errors.ts';
+import type { OverlayDisk } from '../storage/disk/overlay-disk.ts';
 import { isZero } from '../storage/hash.ts';
 import { FileDisk } from './file-disk.ts';
 import { openOverlay } from './overlay.ts';
@@ -29,28 +30,33 @@ export async function disk(words: readonly string[]): Promise<void> {
 async function exportRaw(overlay: string, file: string, image: string | undefined): Promise<void> {
   const opened = await openOverlay({ overlay, image, existing: true });
   try {
-    const { size } = opened.disk;
-    const target = await open(file, O_WRONLY | O_CREAT | O_TRUNC).catch((error: unknown) => {
-      throw new UserError(`The file ${file} cannot be written: ${reasonOf(error)}.`);
-    });
-    try {
-      await target.truncate(size);
-      const bytes = new Uint8Array(PIECE);
-      for (let at = 0; at < size; at += PIECE) {
-        const piece = bytes.subarray(0, Math.min(PIECE, size - at));
-        await opened.disk.read(at, piece);
-        for (let i = 0; i < piece.length; i += GRAIN) {
-          const part = piece.subarray(i, i + GRAIN);
-          if (!isZero(part)) await target.write(part, 0, part.length, at + i);
-        }
-        progress(at + piece.length, size);
-      }
-      await target.datasync();
-    } finally {
-      await target.close();
-    }
+    await copyOut(opened.disk, file);
   } finally {
     await opened.close();
+  }
+}
+
+/** Writes a disk to a raw image. */
+export async function copyOut(disk: OverlayDisk, file: string): Promise<void> {
+  const { size } = disk;
+  const target = await open(file, O_WRONLY | O_CREAT | O_TRUNC).catch((error: unknown) => {
+    throw new UserError(`The file ${file} cannot be written: ${reasonOf(error)}.`);
+  });
+  try {
+    await target.truncate(size);
+    const bytes = new Uint8Array(PIECE);
+    for (let at = 0; at < size; at += PIECE) {
+      const piece = bytes.subarray(0, Math.min(PIECE, size - at));
+      await disk.read(at, piece);
+      for (let i = 0; i < piece.length; i += GRAIN) {
+        const part = piece.subarray(i, i + GRAIN);
+        if (!isZero(part)) await target.write(part, 0, part.length, at + i);
+      }
+      progress(at + piece.length, size);
+    }
+    await target.datasync();
+  } finally {
+    await target.close();
   }
 }
 
