@@ -20,6 +20,8 @@ export interface BenchArguments {
 export const HELP = `Usage: npm run bench -- [OPTION]...
 
 Measures Tabvisor beside native QEMU: same kernel, initramfs and commands, 512 MB, one CPU.
+       npm run bench -- storage [OPTION]...
+Measures disks, work on them, snapshots and starts; "storage --help" says how.
 
   --rows A,B,…    only these rows: ${[BOOT, ...ROWS.map(({ name }) => name)].join(', ')}
   --sides A,B,…   only these sides: ${SIDES.join(', ')}

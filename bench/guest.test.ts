@@ -2,6 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { buildProgram, PROGRAMS } from './program.ts';
 import { guestFile, ROWS } from './rows.ts';
+import { DISK_ROWS, WORK_ROWS } from './storage/rows.ts';
+
+const ALL = [...ROWS, ...DISK_ROWS, ...WORK_ROWS];
 
 describe('what the guest runs', () => {
   it.each(PROGRAMS)('assembles %s to an executable', (name) => {
@@ -13,7 +16,7 @@ describe('what the guest runs', () => {
     expect(file.readUInt32LE(Number(entry - start))).toBe(0x01013583); // ld a1, 16(sp)
   });
 
-  it.each(ROWS)('has a shell file for $name', (row) => {
+  it.each(ALL)('has a shell file for $name', (row) => {
     const { status, stderr } = spawnSync('sh', ['-n'], { input: guestFile(row) });
     expect(stderr.toString()).toBe('');
     expect(status).toBe(0);
@@ -21,7 +24,7 @@ describe('what the guest runs', () => {
   });
 
   it('has names that a person can list', () => {
-    const names = ROWS.map(({ name }) => name);
+    const names = ALL.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(name).toMatch(/^[a-z0-9]+$/);
   });

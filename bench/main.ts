@@ -18,6 +18,7 @@ import type { Side, SideName } from './session.ts';
 import { chromium } from './sides/chromium.ts';
 import { node } from './sides/node.ts';
 import { qemu7, qemu10 } from './sides/qemu.ts';
+import { storageBench } from './storage/main.ts';
 
 /** Seconds by which two clocks may differ for reasons that are known: how often consoles are read. */
 const CLOCK_TOLERANCE_S = 0.7;
@@ -33,6 +34,7 @@ const makers: Record<SideName, (image: BenchImage) => Promise<Side>> = {
 };
 
 async function main(words: readonly string[]): Promise<number> {
+  if (words[0] === 'storage') return storageBench(words.slice(1));
   const args = parseArguments(words);
   if (args.help) {
     process.stdout.write(HELP);

@@ -13,6 +13,7 @@ const HEADER = 64 + 56;
 const HEAP = 80 << 20;
 
 export const PROGRAMS = [
+  'blocks',
   'branches',
   'calls',
   'faults',
