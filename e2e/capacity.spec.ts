@@ -185,6 +185,19 @@ test('more than the host carries is asked about with the numbers; what would fai
   await expect(row(page, 'micro-2').locator('.status')).toHaveText('Running', { timeout: 300_000 });
   await expect(page.getByText(/^Memory runs out|^Memory is over/)).toBeVisible();
 
+  // An address is asked about in the same way, all its machines together.
+  const linked = await page.context().newPage();
+  await measuredHost(linked, { bytes: 300 * MIB, ends: true });
+  await linked.goto('./?boot=micro:2&memory=128M&boot=micro&name=third&start=no');
+  const asked = linked.getByRole('alertdialog', { name: 'More than this computer carries' });
+  await expect(asked).toContainText('2 machines may come to use 304 MB');
+  await asked.getByRole('button', { name: 'Cancel' }).click();
+  await expect(linked.getByRole('button', { name: 'Boot micro' })).toBeVisible();
+  await linked.reload();
+  await asked.getByRole('button', { name: 'Start anyway' }).click();
+  await expect(linked.locator('.machine')).toHaveCount(3);
+  await linked.close();
+
   // Nothing can be started where the browser gives less than a guest needs.
   const other = await page.context().newPage();
   await measuredHost(other, { bytes: 50 * MIB, ends: true });

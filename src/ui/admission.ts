@@ -1,4 +1,4 @@
-/** The way to every start by hand: through the question whether the host carries it. */
+/** The way to every start by hand, and to a large one by the address: through the question whether the host carries it. */
 import { type StartRequest, setUi } from './store.ts';
 
 /** Judged by the layer of capacity, which shows the question. */

@@ -4,18 +4,22 @@
  */
 import { type BootRequest, parseBootRequest } from '../hypervisor/boot-request.ts';
 import type { NewVms } from '../hypervisor/fleet.ts';
+import { budgetOf, rememberedAssessment } from '../hypervisor/host-assessment.ts';
 import { formatMemorySize } from '../hypervisor/memory-size.ts';
 import type { Template } from '../machine/manifest.ts';
 import { formerLayout, type Layout } from './address.ts';
 import { whenAdmitted } from './admission.ts';
+import { judge } from './judge.ts';
 import { openConsole, showList } from './navigation.ts';
 import { fleet } from './services.ts';
 import { addConsole, getUi, setUi } from './store.ts';
 
+/** As long as memory has not been measured, every computer is taken to have so much, in bytes. */
+const MODEST_MEMORY = 512 * 1024 ** 2;
+
 /** Makes VMs, opens their consoles and shows the first; asks first when that is more than the host carries. */
 export function createVms(request: NewVms): void {
-  const { count, memory, template } = request;
-  whenAdmitted({ template, memory, count, go: () => makeVms(request) });
+  whenAdmitted({ machines: [request], go: () => makeVms(request) });
 }
 
 function makeVms(request: NewVms): void {
@@ -58,8 +62,19 @@ async function bootFromAddress(templates: readonly Template[]): Promise<void> {
     if (problem !== undefined) problems.push(problem);
     wanted.push({ ...request, template });
   }
-  if (problems.length > 0) setUi({ bootProblems: [...new Set(problems)] });
-  else bootAgain(wanted, formerLayout());
+  if (problems.length > 0) return setUi({ bootProblems: [...new Set(problems)] });
+  const layout = formerLayout();
+  const go = () => bootAgain(wanted, layout);
+  const machines = wanted.filter(({ start }) => start !== false);
+  if (await fitsAnyway(machines)) go();
+  else whenAdmitted({ machines, go });
+}
+
+/** What is modest boots at once: it waits for no measurement, nor for the script that asks. */
+async function fitsAnyway(machines: readonly NewVms[]): Promise<boolean> {
+  const known = budgetOf(rememberedAssessment());
+  const budget = { ...known, memory: known.memory ?? MODEST_MEMORY };
+  return (await judge(machines, budget, [])).kind === 'fits';
 }
 
 /** Makes the address's VMs, with the consoles that were open before a reload: all, if none was. */

@@ -59,7 +59,10 @@ export function perform(id: string, action: 'reset' | 'powerOff' | 'delete'): vo
 
 /** Starts a VM; asks first when the host does not carry it. */
 export function startAdmitted({ id, memory, template }: VmView): void {
-  whenAdmitted({ template, memory, count: 1, go: () => void fleet.get(id)?.start() });
+  whenAdmitted({
+    machines: [{ template, memory, count: 1 }],
+    go: () => void fleet.get(id)?.start(),
+  });
 }
 
 function consoleShown(vm: VmView): boolean {

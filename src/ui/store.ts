@@ -34,12 +34,17 @@ export type Catalogue =
   | { kind: 'ready'; templates: readonly Template[] }
   | { kind: 'failed'; reason: string };
 
-/** A start by hand, which is judged before it happens. */
-export interface StartRequest {
+/** Machines of one kind that are about to be started. */
+export interface StartedMachines {
   readonly template: Template;
   /** Bytes of each; the template's default when left out. */
-  readonly memory: number | undefined;
+  readonly memory?: number | undefined;
   readonly count: number;
+}
+
+/** A start, which is judged before it happens. */
+export interface StartRequest {
+  readonly machines: readonly StartedMachines[];
   /** Starts them; called at once when they fit, or when the person says so. */
   readonly go: () => void;
 }
@@ -49,7 +54,7 @@ interface UiState {
   /** Ids of VMs whose consoles have a tab, in order. */
   consoles: readonly string[];
   dialog: Dialog | undefined;
-  /** Starts by hand that are yet to be judged, or asked about, one after the other. */
+  /** Starts that are yet to be judged, or asked about, one after the other. */
   startRequests: readonly StartRequest[];
   theme: Theme;
   screenReader: boolean;

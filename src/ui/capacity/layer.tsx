@@ -9,10 +9,10 @@ import { Dialog } from 'react-aria-components/Dialog';
 import { Heading } from 'react-aria-components/Heading';
 import { Modal, ModalOverlay } from 'react-aria-components/Modal';
 import { budgetOf } from '../../hypervisor/host-assessment.ts';
-import { admit, overProvisioned, type Verdict, type Wanted } from '../../resources/admission.ts';
+import { overProvisioned, type Verdict } from '../../resources/admission.ts';
 import { answerStart } from '../admission.ts';
+import { judge } from '../judge.ts';
 import { Notice } from '../parts/controls.tsx';
-import { fleet } from '../services.ts';
 import { type StartRequest, useUi } from '../store.ts';
 import './background.ts';
 import { expectAssessment } from './first-assessment.ts';
@@ -98,11 +98,13 @@ function Question({ request }: { request: StartRequest }) {
   const [verdict, setVerdict] = useState<Verdict>();
   useEffect(() => {
     let gone = false;
-    void judge(request).then((judged) => {
-      if (gone) return;
-      if (judged.kind === 'fits') answerStart(request, true);
-      else setVerdict(judged);
-    });
+    void expectAssessment()
+      .then((assessment) => judge(request.machines, budgetOf(assessment), telemetry.loads()))
+      .then((judged) => {
+        if (gone) return;
+        if (judged.kind === 'fits') answerStart(request, true);
+        else setVerdict(judged);
+      });
     return () => {
       gone = true;
     };
@@ -139,16 +141,4 @@ function Question({ request }: { request: StartRequest }) {
       </Modal>
     </ModalOverlay>
   );
-}
-
-async function judge(request: StartRequest): Promise<Verdict> {
-  const manifest = await fleet.images.manifest(request.template).catch(() => undefined);
-  // What cannot be read is the machine's failure, which it tells by itself.
-  if (manifest === undefined) return { kind: 'fits' };
-  const wanted: Wanted = {
-    count: request.count,
-    memory: request.memory ?? manifest.memory.default,
-    minimum: Math.min(manifest.memory.minimum, request.memory ?? manifest.memory.minimum),
-  };
-  return admit(budgetOf(await expectAssessment()), telemetry.loads(), wanted);
 }
