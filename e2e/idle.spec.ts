@@ -1,12 +1,19 @@
 /** An idle guest costs nothing: its worker sleeps, and so does the page. */
 import { expect, test } from '@playwright/test';
-import { boot, shownState } from './support/page.ts';
+import { boot, row, shownState, typeLine } from './support/page.ts';
 
 /** An idle Debian kernel wakes a few dozen times a second, and each ends in a few turns of the event loop; a run loop that spins turns tens of thousands of times. */
 const WAKEUPS_LIMIT = 1000;
 const SECONDS = 8;
 
 test('a guest at its prompt sleeps, and the page with it', async ({ page, browser }, info) => {
+  // The page's clock, which can be set forward.
+  await page.addInitScript(() => {
+    const { now } = performance;
+    let ahead = 0;
+    performance.now = () => now.call(performance) + ahead;
+    Object.assign(globalThis, { setForward: (ms: number) => (ahead += ms) });
+  });
   await boot(page);
   const share = page.locator('.facts [title]');
   await expect(share).toHaveText(/CPU (<?1|0)%/);
@@ -37,5 +44,14 @@ test('a guest at its prompt sleeps, and the page with it', async ({ page, browse
   info.annotations.push({ type: 'idle guest', description: figure });
   console.log(`    idle guest: ${figure}`);
   await expect(shownState(page)).toHaveText('Running');
+
+  const machine = row(page, 'micro-1');
+  await expect(machine).not.toContainText('idle');
+  await page.evaluate(() =>
+    (globalThis as unknown as { setForward(ms: number): void }).setForward(60_000),
+  );
+  await expect(machine).toContainText('idle ·');
+  await typeLine(page, 'while :; do :; done');
+  await expect(machine).not.toContainText('idle');
   expect([...wakeups].sort((a, b) => a - b)[SECONDS >> 1]).toBeLessThan(WAKEUPS_LIMIT);
 });

@@ -68,6 +68,8 @@ interface UiState {
   /** What the list of machines shows, and in which order: the address's (`filter`, `sort`). */
   filter: string;
   sort: Sort;
+  /** Ids of machines that have had nothing to do for a while. */
+  idle: readonly string[];
   /** An action for many is under way: rows stay where they are. */
   bulkBusy: boolean;
 }
@@ -84,6 +86,7 @@ export const useUi = create<UiState>(() => ({
   startedAgain: false,
   tasksOpen: false,
   ...readList(location.search),
+  idle: [],
   bulkBusy: false,
 }));
 

@@ -17,6 +17,7 @@ import { type StartRequest, useUi } from '../store.ts';
 import './background.ts';
 import { expectAssessment } from './first-assessment.ts';
 import { useAlerts, useAssessment, useSecond } from './hooks.ts';
+import './idle.ts';
 import { notifyOfAlerts } from './notifications.ts';
 import { telemetry } from './service.ts';
 import './sprawl.ts';

@@ -8,8 +8,9 @@ import { startAdmitted } from '../commands.ts';
 import { Notice } from '../parts/controls.tsx';
 import { fleet } from '../services.ts';
 import { Choice } from './choice.tsx';
+import { idleFor } from './idle.ts';
 import { notificationState, notifications, setNotifications } from './notifications.ts';
-import { now, telemetry } from './service.ts';
+import { now } from './service.ts';
 import { setExpiry, setSuspendAfter, sprawl, suspend } from './sprawl.ts';
 import { ScrollingTable } from './table.tsx';
 import { formatSize, formatSpan } from './units.ts';
@@ -21,8 +22,6 @@ const UNTIL = [
   { title: 'In a day', ms: 24 * HOUR_MS },
   { title: 'In a week', ms: 7 * 24 * HOUR_MS },
 ];
-/** From then on a machine that has nothing to do is marked. */
-const MARK_MS = 60_000;
 
 export function Unneeded() {
   const settings = useStore(sprawl);
@@ -127,9 +126,8 @@ function workOf(vm: VmView): string {
     return isSuspended(vm) ? 'Suspended' : 'Off';
   }
   if (vm.status === 'paused') return 'Paused';
-  const since = telemetry.idleSince(vm.id);
-  if (since === undefined || now() - since < MARK_MS) return 'At work';
-  return `Idle for ${formatSpan((now() - since) / 1000)}`;
+  const idle = idleFor(vm.id);
+  return idle === undefined ? 'At work' : `Idle for ${formatSpan(idle / 1000)}`;
 }
 
 /** A start goes on from a snapshot. */

@@ -231,6 +231,7 @@ function Absent() {
 }
 
 function StateDetail({ vm }: { vm: VmView }) {
+  const idle = useUi((state) => state.idle.includes(vm.id));
   if (vm.status === 'downloading' && vm.download !== undefined && vm.download.total > 0) {
     return (
       <span className="muted ellipsis">
@@ -242,5 +243,6 @@ function StateDetail({ vm }: { vm: VmView }) {
   if (vm.status === 'crashed' || vm.status === 'failed') {
     return <span className="muted ellipsis">{vm.reason}</span>;
   }
-  return <span className="muted ellipsis">{[...vm.tags, vm.template.title].join(' · ')}</span>;
+  const words = [...(idle ? ['idle'] : []), ...vm.tags, vm.template.title];
+  return <span className="muted ellipsis">{words.join(' · ')}</span>;
 }
