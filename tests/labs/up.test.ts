@@ -33,6 +33,7 @@ vms:
     tags: [web]
   client:
     after: [server]
+    disks: [{ size: 4M }]
     run: ['echo begun >/root/begun']
 `;
 
@@ -127,11 +128,22 @@ test('the console of each is kept', async () => {
 
 test('figures are served to this computer by its own name only', async () => {
   const url = /http:\/\/127\.0\.0\.1:\d+\/metrics/.exec(said)![0];
+  await tabvisor('exec', 'client', 'head -c 8192 /dev/zero | dd of=/dev/vda conv=fsync');
   const { status, type, text } = await get(url);
   expect(status).toBe(200);
   expect(type).toContain('application/openmetrics-text; version=1.0.0');
   expect(text).toMatch(/^tabvisor_vm_up\{vm="server"\} 1$/m);
   expect(text).toMatch(/^tabvisor_vm_instructions_total\{vm="client"\} [1-9]/m);
+  expect(text).toMatch(/^tabvisor_vm_disk_written_bytes_total\{vm="client",disk="0"\} 8192$/m);
+  expect(text).not.toContain('vm="server",disk=');
+  // The kernel answers soon after it was asked, the agent some seconds later.
+  const figure = (metric: string) =>
+    new RegExp(`^tabvisor_vm_${metric}\\{vm="server"\\} [1-9]`, 'm');
+  for (const metric of ['memory_used_bytes', 'filesystem_size_bytes', 'processes']) {
+    await expect
+      .poll(async () => (await get(url)).text, { timeout: 60_000 })
+      .toMatch(figure(metric));
+  }
   expect(text.endsWith('# EOF\n')).toBe(true);
   expect((await get(url.replace('metrics', 'other'))).status).toBe(404);
   expect((await get(url, 'evil.example')).status).toBe(403);

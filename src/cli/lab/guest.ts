@@ -135,7 +135,7 @@ export class Guest {
       if (ready?.agent) {
         await this.#until(late, () => {
           this.#ask({ type: 'figures' });
-          return this.figures?.agent === true;
+          return this.figures?.agent !== undefined;
         });
       }
     });

@@ -26,6 +26,19 @@ export const RequestSchema = v.variant('type', [
 export type Request = v.InferOutput<typeof RequestSchema>;
 
 const Count = v.pipe(v.number(), v.minValue(0));
+const DiskSchema = v.object({
+  reads: Count,
+  writes: Count,
+  flushes: Count,
+  discards: Count,
+  read_bytes: Count,
+  written_bytes: Count,
+  latency_ms: Count,
+  errors: Count,
+});
+const GuestMemorySchema = v.object({ total: Count, free: Count, available: Count, cached: Count });
+
+/** A machine's own figures, or as many of them as are of use outside. */
 export const FiguresSchema = v.object({
   wall_s: Count,
   used_s: Count,
@@ -37,7 +50,13 @@ export const FiguresSchema = v.object({
   interrupts: Count,
   traps: Count,
   console_bytes: Count,
-  agent: v.boolean(),
+  /** In the order of the disks. */
+  disks: v.array(DiskSchema),
+  /** What the guest's kernel or its agent says; absent where neither does. */
+  memory: v.object({ guest: v.optional(GuestMemorySchema) }),
+  agent: v.optional(
+    v.object({ processes: Count, filesystem: v.object({ size: Count, used: Count }) }),
+  ),
 });
 export type ThreadFigures = v.InferOutput<typeof FiguresSchema>;
 

@@ -19,6 +19,7 @@ import { programOf, startTemplate } from '../run.ts';
 import { templateStart } from '../template-start.ts';
 import { GuestShell } from './guest-shell.ts';
 import {
+  FiguresSchema,
   type Report,
   RequestSchema,
   type ThreadSetup,
@@ -85,10 +86,8 @@ async function serve({ words, limits, name }: ThreadSetup): Promise<void> {
   });
   const watch = new GuestWatch(machine);
   const watching = setInterval(() => watch.look(machine.stats('estimate')), LOOK_MS);
-  const figures = () => {
-    const { agent, ...stats } = machine.stats('estimate');
-    say({ type: 'figures', figures: { ...pick(stats), agent: agent !== undefined } });
-  };
+  const figures = () =>
+    say({ type: 'figures', figures: v.parse(FiguresSchema, machine.stats('estimate')) });
   const answer = (message: unknown, end: () => void) => {
     const request = v.parse(RequestSchema, message);
     switch (request.type) {
@@ -129,13 +128,4 @@ async function serve({ words, limits, name }: ThreadSetup): Promise<void> {
   await Promise.all([overlay?.close(), ...disks.map((one) => one.close())]);
   say({ type: 'ended' });
   parentPort?.close();
-}
-
-function pick(stats: Omit<ReturnType<Machine['stats']>, 'agent'>) {
-  const { wall_s, used_s, steal_s, idle_s, instructions, ram_bytes, memory_bytes } = stats;
-  const { interrupts, traps, console_bytes } = stats;
-  return {
-    ...{ wall_s, used_s, steal_s, idle_s, instructions, ram_bytes, memory_bytes },
-    ...{ interrupts, traps, console_bytes },
-  };
 }
