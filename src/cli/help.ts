@@ -35,7 +35,8 @@ stays until they have ended, Ctrl-C or "tabvisor down".
   exec VM COMMAND             run a command in a guest, with its exit code
   logs [VM]                   what the console of one, or of all, has said last
   down                        end the lab
-  update [--batch N] FILE     replace the guests that FILE describes in another way, N at a time;
+  update [--batch N] FILE     replace the guests that FILE describes in another way, N at a time
+                              (or as many as its update.batch says, or one);
                               when one does not become ready, all are as before
 `,
   run: `Usage: tabvisor run [OPTION]...

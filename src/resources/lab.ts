@@ -20,6 +20,8 @@ import {
 export const LAB_VMS = 16;
 export const LAB_DISKS = 6;
 const FILE_TEXT = 64 * 1024;
+/** Bytes of a file that a lab names as a source. */
+export const LAB_SOURCE_MAXIMUM = 64 * 1024 ** 2;
 
 const named = (what: string) =>
   v.pipe(
@@ -158,11 +160,18 @@ const VmSchema = v.strictObject({
 });
 export type LabVm = v.InferOutput<typeof VmSchema>;
 
+const UpdateSchema = v.strictObject({
+  /** VMs that are replaced at a time. */
+  batch: v.optional(whole(1, LAB_VMS)),
+});
+
 export const LabSchema = v.strictObject({
   $schema: v.optional(v.string()),
   format: v.literal(1, 'The format is 1.'),
   name: Name,
   description: v.optional(v.pipe(v.string(), v.maxLength(1000))),
+  /** How an update goes about it. */
+  update: v.optional(UpdateSchema),
   vms: v.record(Name, VmSchema),
 });
 export type Lab = v.InferOutput<typeof LabSchema>;
@@ -315,7 +324,7 @@ const ENTRIES = {
       ResourcesSchema.entries.cpu.wrapped,
       ResourcesSchema.entries.memory.wrapped,
     ],
-    ...[DiskSchema.pipe[0], FileSchema.pipe[0], ReadySchema.pipe[0]],
+    ...[DiskSchema.pipe[0], FileSchema.pipe[0], ReadySchema.pipe[0], UpdateSchema],
   ].flatMap(({ entries }) => Object.keys(entries)),
 };
 

@@ -4,9 +4,17 @@
  */
 import { besideLab, labAddress } from '../hypervisor/lab-address.ts';
 import { labOf } from '../hypervisor/lab-export.ts';
+import { fetchLabFile } from '../hypervisor/lab-fetch.ts';
 import { bringLabUp, type LabOptions, updateByLab } from '../hypervisor/labs.ts';
 import type { Task } from '../hypervisor/tasks.ts';
-import { checkLab, type Lab, type LabMember, labSeconds, membersOf } from '../resources/lab.ts';
+import {
+  checkLab,
+  LAB_SOURCE_MAXIMUM,
+  type Lab,
+  type LabMember,
+  labSeconds,
+  membersOf,
+} from '../resources/lab.ts';
 import { LAB_FILE_MAXIMUM, readLab, writeLab } from '../storage/lab/lab-file.ts';
 import { setExpiry } from './capacity/sprawl.ts';
 import { openConsole, selectedId } from './navigation.ts';
@@ -14,6 +22,9 @@ import { download } from './parts/download.ts';
 import { fleet } from './services.ts';
 import { chooseFiles } from './storage/save-file.ts';
 import { addConsole, setUi } from './store.ts';
+
+/** Bytes of a file that may be a lab's: more than its characters, which have a limit of their own. */
+const LAB_TEXT_MAXIMUM = 4 * LAB_FILE_MAXIMUM;
 
 export async function chooseLab(): Promise<void> {
   for (const file of await chooseFiles('.yaml,.yml,.json', true)) void openLabFile(file);
@@ -42,7 +53,7 @@ export async function openLabFile(file: File): Promise<void> {
 export async function openLabAddress(given: string): Promise<void> {
   await run(given.slice(0, 100), async (task) => {
     const address = labAddress(given, document.baseURI);
-    const file = await fetched(address, task.signal);
+    const file = await fetchLabFile(address, LAB_TEXT_MAXIMUM, task.signal);
     // Many a server answers what it does not have with its first page.
     if (file.type.startsWith('text/html')) {
       throw new Error(
@@ -80,18 +91,19 @@ async function bring(text: string, task: Task, address?: URL): Promise<void> {
     }),
     ...(address && {
       address: address.href,
-      source: (path: string) => fetched(besideLab(path, address), task.signal),
+      source: (path: string) =>
+        fetchLabFile(besideLab(path, address), LAB_SOURCE_MAXIMUM, task.signal),
     }),
   });
 }
 
-/** A quarter of them at a time: a template that does not start is found out early. */
+/** Unless the lab says otherwise a quarter at a time: a template that does not start is found out early. */
 async function replace(lab: Lab, task: Task): Promise<void> {
-  const quarter = (count: number) => Math.ceil(count / 4);
+  const batch = (count: number) => lab.update?.batch ?? Math.ceil(count / 4);
   const shown = fleet.get(selectedId() ?? '')?.view.name;
   const fresh: LabMember[] = [];
   const options = optionsOf(task, (_, member) => fresh.push(member));
-  const end = await updateByLab(fleet, lab, quarter, options);
+  const end = await updateByLab(fleet, lab, batch, options);
   // The console that was looked at has gone with its machine: the one of that name now is shown.
   const same = fleet.all.find(({ view }) => view.name === shown);
   if (same && fleet.get(selectedId() ?? '') === undefined) openConsole(same.view.id);
@@ -132,18 +144,7 @@ function labIn(text: string): Lab {
   return read.lab;
 }
 
-async function fetched(address: URL, signal: AbortSignal): Promise<Blob> {
-  // A redirection to another site fails.
-  const response = await fetch(address, { mode: 'same-origin', signal }).catch(() => undefined);
-  signal.throwIfAborted();
-  if (response?.ok) return response.blob();
-  const why = response
-    ? `the server answered ${response.status}. Check its address`
-    : 'the server is away, or sends to another site';
-  throw new Error(`${address.pathname} could not be fetched: ${why}.`);
-}
-
 async function textOf(blob: Blob, name: string): Promise<string> {
-  if (blob.size <= 4 * LAB_FILE_MAXIMUM) return blob.text();
+  if (blob.size <= LAB_TEXT_MAXIMUM) return blob.text();
   throw new Error(`${name} is too large for a lab file.`);
 }

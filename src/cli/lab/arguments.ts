@@ -1,6 +1,7 @@
 /** The arguments of the commands about labs, checked. */
 import { parseArgs } from 'node:util';
 import { messageOf, UserError } from '../../machine/errors.ts';
+import { LAB_VMS } from '../../resources/lab.ts';
 
 export interface UpArguments {
   readonly file: string;
@@ -44,7 +45,7 @@ export function parseUp(words: readonly string[]): UpArguments {
 export interface LabArguments {
   readonly name: string | undefined;
   readonly words: readonly string[];
-  readonly batch: number;
+  readonly batch: number | undefined;
 }
 
 /** For ps, exec, logs, down and update. */
@@ -59,7 +60,7 @@ export function parseLab(words: readonly string[]): LabArguments {
   return {
     name: values.name === undefined ? undefined : labName(values.name),
     words: positionals,
-    batch: number('batch', values.batch, 16, 1) ?? 1,
+    batch: number('batch', values.batch, LAB_VMS, 1),
   };
 }
 

@@ -11,12 +11,16 @@ export function askLab(command: LabCommand, words: readonly string[]): Promise<n
   return control(name, commandOf(command, rest, batch));
 }
 
-function commandOf(command: LabCommand, words: readonly string[], batch: number): ControlCommand {
+function commandOf(
+  command: LabCommand,
+  words: readonly string[],
+  batch: number | undefined,
+): ControlCommand {
   const [first, second] = words;
   if (command === 'exec' && words.length === 2)
     return { command, vm: first ?? '', text: second ?? '' };
   if (command === 'update' && words.length === 1)
-    return { command, file: resolve(first ?? ''), batch };
+    return { command, file: resolve(first ?? ''), ...(batch !== undefined && { batch }) };
   if (command === 'logs' && words.length <= 1)
     return { command, ...(first !== undefined && { vm: first }) };
   if ((command === 'ps' || command === 'down') && words.length === 0) return { command };

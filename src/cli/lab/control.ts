@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import { messageOf, UserError } from '../../machine/errors.ts';
+import { LAB_VMS } from '../../resources/lab.ts';
 
 const LINE_LIMIT = 64 * 1024;
 
@@ -22,7 +23,7 @@ export const CommandSchema = v.variant('command', [
   v.strictObject({
     command: v.literal('update'),
     file: v.string(),
-    batch: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16)),
+    batch: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LAB_VMS))),
   }),
 ]);
 export type ControlCommand = v.InferOutput<typeof CommandSchema>;

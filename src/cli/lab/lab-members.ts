@@ -1,8 +1,14 @@
 /** A lab file as the command line takes it: read, with the files that it names, and as words for each machine. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UserError } from '../../machine/errors.ts';
-import { type Lab, type LabMember, labBytes, membersOf } from '../../resources/lab.ts';
+import {
+  LAB_SOURCE_MAXIMUM,
+  type Lab,
+  type LabMember,
+  labBytes,
+  membersOf,
+} from '../../resources/lab.ts';
 import { readLab } from '../../storage/lab/lab-file.ts';
 import { readInput } from '../repository.ts';
 import type { GuestFile } from './guest.ts';
@@ -56,8 +62,12 @@ export function filesOf({ vm }: LabMember, folder: string): Promise<GuestFile[]>
 
 async function sourceOf(path: string): Promise<Buffer> {
   try {
-    return await readFile(path);
+    const { size } = await stat(path);
+    if (size <= LAB_SOURCE_MAXIMUM) return await readFile(path);
   } catch {
     throw new UserError(`The file ${path}, which the lab names, cannot be read.`);
   }
+  throw new UserError(
+    `The file ${path}, which the lab names, is too large: it has at most ${LAB_SOURCE_MAXIMUM / 1024} KB.`,
+  );
 }

@@ -122,7 +122,7 @@ function handler(lab: RunningLab, down: () => void): Handler {
         return ExitCode.Done;
       case 'update': {
         const next: LoadedLab = await loadLab(command.file);
-        const end = await lab.update(next, command.batch);
+        const end = await lab.update(next, command.batch ?? next.lab.update?.batch ?? 1);
         if (end.kind === 'updated') {
           out('stdout', `Updated: ${end.count} VMs.\n`);
           return ExitCode.Done;
