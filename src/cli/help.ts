@@ -27,6 +27,8 @@ stays until they have ended, Ctrl-C or "tabvisor down".
   --timeout S     end after S seconds, with code 124
   --json          one line of JSON on stdout at the end; what guests say goes to stderr
   --metrics PORT  OpenMetrics text at http://127.0.0.1:PORT/metrics; 0 takes a port that is free
+  --cpus N        let the guests share N processors of this computer, such as 0.75; all but a
+                  quarter of one unless given
   --name LAB      another name than the file's, for several labs at once
 `,
   lab: `Usage: tabvisor ps|exec|logs|down|update [--name LAB] ...

@@ -3,6 +3,9 @@ import { parseArgs } from 'node:util';
 import { messageOf, UserError } from '../../machine/errors.ts';
 import { LAB_VMS } from '../../resources/lab.ts';
 
+/** With less than that guests hardly come up. */
+const LEAST_CPUS = 0.1;
+
 export interface UpArguments {
   readonly file: string;
   readonly name: string | undefined;
@@ -10,6 +13,8 @@ export interface UpArguments {
   readonly timeoutSeconds: number | undefined;
   readonly json: boolean;
   readonly metrics: number | undefined;
+  /** Processors of this computer that the lab may use. */
+  readonly cpus: number | undefined;
 }
 
 export function parseUp(words: readonly string[]): UpArguments {
@@ -23,6 +28,7 @@ export function parseUp(words: readonly string[]): UpArguments {
         timeout: { type: 'string' },
         json: { type: 'boolean' },
         metrics: { type: 'string' },
+        cpus: { type: 'string' },
       },
     }),
   );
@@ -39,6 +45,7 @@ export function parseUp(words: readonly string[]): UpArguments {
     timeoutSeconds: number('timeout', values.timeout, 86_400, 1),
     json: values.json ?? false,
     metrics: number('metrics', values.metrics, 65_535, 0),
+    cpus: values.cpus === undefined ? undefined : processors(values.cpus),
   };
 }
 
@@ -81,6 +88,12 @@ function single(words: readonly string[], usage: string): string {
 function labName(text: string): string {
   if (/^[a-zA-Z0-9][a-zA-Z0-9-]{0,29}$/.test(text)) return text;
   throw new UserError(`--name has up to 30 letters, digits and hyphens, so it is not "${text}".`);
+}
+
+function processors(text: string): number {
+  const value = /^\d{1,3}(\.\d{1,2})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= LEAST_CPUS) return value;
+  throw new UserError(`--cpus takes processors such as 1 or 0.75, not "${text}".`);
 }
 
 function number(

@@ -13,7 +13,7 @@ import { filesOf, type LoadedLab, wordsOf } from './lab-members.ts';
 
 export class RunningLab {
   readonly guests = new Map<string, Guest>();
-  readonly #scheduler = new CpuScheduler(guestCapacity(availableParallelism()));
+  readonly #scheduler: CpuScheduler;
   readonly #expiries = new Map<string, NodeJS.Timeout>();
   #scratch: Promise<string> | undefined;
   #blanks = 0;
@@ -23,7 +23,10 @@ export class RunningLab {
   constructor(
     public loaded: LoadedLab,
     private readonly line: (vm: string, text: string) => void,
-  ) {}
+    cpus: number = guestCapacity(availableParallelism()),
+  ) {
+    this.#scheduler = new CpuScheduler(cpus);
+  }
 
   async up(): Promise<void> {
     await bringUp(this.loaded.members, async (member) => {

@@ -26,7 +26,8 @@ export async function up(words: readonly string[]): Promise<number> {
   const name = args.name ?? loaded.lab.name;
   // With --json, stdout is the result's alone.
   const print = args.json || args.exec.length > 0 ? process.stderr : process.stdout;
-  const lab = new RunningLab(loaded, (vm, text) => print.write(`${vm} | ${text}\n`));
+  const line = (vm: string, text: string) => print.write(`${vm} | ${text}\n`);
+  const lab = new RunningLab(loaded, line, args.cpus);
   let down: (code: number) => void = () => {};
   const asked = new Promise<number>((resolve) => {
     down = resolve;
