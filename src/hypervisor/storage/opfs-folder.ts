@@ -78,7 +78,8 @@ class OpfsFile implements StorageFile {
 
   write(offset: number, from: Uint8Array): void {
     const written = attempt(() => this.handle.write(from, { at: offset }));
-    if (written < from.length) throw new StorageError('full', FULL);
+    // In Chromium's private windows a full storage is told by a number that is far too large.
+    if (written !== from.length) throw new StorageError('full', FULL);
   }
 
   truncate(size: number): void {
