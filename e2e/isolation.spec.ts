@@ -126,16 +126,18 @@ function attack(targets: string[]): void {
   };
 }
 
+/** What the page itself remembers meanwhile: what the host is like. */
+const OWN_KEY = 'tabvisor.host';
+
 /** All that the page's origin stores, as text. */
 function storage(page: Page): Promise<string> {
-  return page.evaluate(async () => {
+  return page.evaluate(async (ownKey) => {
     const files: string[] = [];
     const root = await navigator.storage.getDirectory();
     for await (const name of root.keys()) files.push(name);
     return JSON.stringify({
-      // The page itself remembers the width of its panes, what the host is like and, for this tab,
-      // which consoles are open.
-      local: Object.entries(localStorage).filter(([key]) => !key.startsWith('tabvisor.')),
+      local: Object.entries(localStorage).filter(([key]) => key !== ownKey),
+      // Which consoles are open.
       session: Object.entries(sessionStorage).filter(([key]) => key !== 'tabvisor.layout'),
       cookies: document.cookie,
       databases: await indexedDB.databases(),
@@ -143,7 +145,7 @@ function storage(page: Page): Promise<string> {
       files,
       workers: (await navigator.serviceWorker.getRegistrations()).length,
     });
-  });
+  }, OWN_KEY);
 }
 
 async function replaceWorker(page: Page, source: string): Promise<void> {
