@@ -43,21 +43,28 @@ function since(before: Accounts, now: Accounts): Accounts {
   };
 }
 
-// A host that is very busy itself may spoil one measurement, hardly several in a row.
-describe('a processor', { retry: 4 }, () => {
+/** Other work of the host may spoil some spans of time; a limit that is not kept is so in none. */
+const SPANS = 6;
+
+describe('a processor', () => {
   it.each([0.1, 0.25, 0.6])(
     'that is capped at %d is used as much, and the rest is stolen',
     async (cap) => {
       const machine = await spinning();
       machine.setCpuQuota(cap);
       await pause(300);
-      const before = accounts(machine);
-      await pause(2000);
-      const { used, steal, wall } = since(before, accounts(machine));
-      expect(used / wall).toBeLessThan(cap * 1.05);
-      // Below it only as far as the host itself was late.
-      expect(used / wall).toBeGreaterThan(cap * 0.8);
-      expect(used + steal).toBeCloseTo(wall, 2);
+      let share = Number.NaN;
+      // Below the cap only as far as the host itself was late.
+      const kept = () => share > cap * 0.8 && share < cap * 1.05;
+      for (let span = 0; span < SPANS && !kept(); span++) {
+        const before = accounts(machine);
+        await pause(2000);
+        const { used, steal, wall } = since(before, accounts(machine));
+        expect(used + steal).toBeCloseTo(wall, 2);
+        share = used / wall;
+      }
+      expect(share).toBeGreaterThan(cap * 0.8);
+      expect(share).toBeLessThan(cap * 1.05);
     },
   );
 
@@ -87,14 +94,15 @@ describe('a processor', { retry: 4 }, () => {
       machine.onCpuDemand((demand) => scheduler.demand(id, demand));
     }
     await pause(500);
-    const before = running.map(accounts);
-    await pause(5000);
-    const used = running.map((machine, i) => since(before[i]!, accounts(machine)).used);
-    const unit = used.reduce((sum, one) => sum + one, 0) / 7;
-    for (const [i, weight] of weights.entries()) {
-      expect(used[i]! / unit).toBeGreaterThan(weight * 0.9);
-      expect(used[i]! / unit).toBeLessThan(weight * 1.1);
+    let off = Number.POSITIVE_INFINITY;
+    for (let span = 0; span < SPANS && !(off < 0.1); span++) {
+      const before = running.map(accounts);
+      await pause(3000);
+      const used = running.map((machine, i) => since(before[i]!, accounts(machine)).used);
+      const unit = used.reduce((sum, one) => sum + one, 0) / 7;
+      off = Math.max(...weights.map((weight, i) => Math.abs(used[i]! / unit / weight - 1)));
     }
+    expect(off).toBeLessThan(0.1);
     // The heaviest one stops: what it had is the others'.
     running[2]!.powerOff();
     scheduler.remove('2');
@@ -102,7 +110,8 @@ describe('a processor', { retry: 4 }, () => {
     expect(scheduler.quota('1')).toBeCloseTo(1.4 / 3);
   });
 
-  it('tells its guest of the time that was stolen (SBI STA)', async () => {
+  // The program looks once: a host that is very busy just then spoils it.
+  it('tells its guest of the time that was stolen (SBI STA)', { retry: 2 }, async () => {
     const BASE = 0x8020_0000n;
     const HEADER = 64;
     const call = (extension: number, functionId: number) =>
