@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { type Browser, expect, type JSHandle, type Page, test } from '@playwright/test';
 import type { Fleet } from '../src/hypervisor/fleet.ts';
 import { which } from '../tools/lib/shell.mjs';
-import { fleetOf } from './support/fleet.ts';
+import { create, fleetOf, storageReady, take } from './support/fleet.ts';
 import { boot, expectOutput, expectShell, shownState, typeLine } from './support/page.ts';
 
 /** The one VM that an address boots, with a disk of its own. */
@@ -35,17 +35,6 @@ function view(fleet: JSHandle<Fleet>, id: string) {
     const { status, recovery, reason, current, name } = fleet.get(id)?.view ?? {};
     return { status, recovery, reason, current, name };
   }, id);
-}
-
-function take(fleet: JSHandle<Fleet>, id: string, name: string) {
-  return fleet.evaluate(
-    async (fleet, { id, name }) => {
-      const report = await fleet.get(id)?.takeSnapshot({ name });
-      if (!report) throw new Error('There is no such VM.');
-      return report;
-    },
-    { id, name },
-  );
 }
 
 /** Goes back to a snapshot; returns the milliseconds until the guest runs. */
@@ -76,30 +65,11 @@ async function show(page: Page, id: string): Promise<void> {
   await expectShell(page);
 }
 
-async function storageReady(fleet: JSHandle<Fleet>): Promise<void> {
-  await expect
-    .poll(() => fleet.evaluate(({ snapshots }) => snapshots.getState().storage.kind))
-    .toBe('ready');
-}
-
-/** Makes a VM with these disks, which last, and starts it; returns its id. */
-function create(
-  fleet: JSHandle<Fleet>,
-  ...disks: readonly { id?: string; size?: number }[]
-): Promise<string> {
-  return fleet.evaluate(async (fleet, disks) => {
-    const [template] = await fleet.images.templates();
-    if (!template) throw new Error('There is no template.');
-    const lasting = disks.map((disk) => ({ kind: 'persistent' as const, ...disk }));
-    return fleet.create({ template, count: 1, disks: lasting })[0] ?? '';
-  }, disks);
-}
-
 /** Makes a VM with a disk that lasts, and shows its console. */
 async function bootKept(page: Page): Promise<{ fleet: JSHandle<Fleet>; id: string }> {
   await page.goto('./');
   const fleet = await fleetOf(page);
-  const id = await create(fleet, { size: DISK });
+  const id = await create(fleet, [{ size: DISK }]);
   await show(page, id);
   return { fleet, id };
 }
@@ -320,7 +290,7 @@ test('a VM at work moves to the command line, and from there back into a page', 
     await page.goto('./');
     const fleet = await fleetOf(page);
     // With a disk it would boot its kernel, and such a guest takes no commands.
-    const id = await create(fleet);
+    const id = await create(fleet, []);
     await show(page, id);
     await typeLine(page, `X=page; echo page >/tmp/file; ${COUNTER} ${ADVANCE}; echo began`);
     await expectOutput(page, /^began$/m);
@@ -374,7 +344,7 @@ test('a disk goes in and out as a raw image, in which e2fsck and QEMU find nothi
     await exportFile(fleet, disk, untouched, 'exportDisk');
     host('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', raw, untouched);
 
-    const id = await create(fleet, { id: disk });
+    const id = await create(fleet, [{ id: disk }]);
     await show(page, id);
     await typeLine(
       page,

@@ -275,7 +275,8 @@ function ConsoleNotice({ vm }: { vm: VmView }) {
           </Button>
         }
       >
-        {vm.name} has not answered for some seconds: it may be stuck, or this device may be busy.
+        {vm.name} has not answered for some seconds: this device may be busy, the machine stuck, or
+        its worker may be gone, as when memory runs out. Powered off, it can be started again.
       </Notice>
     );
   }
