@@ -15,6 +15,7 @@ import {
   SUPER_LOW,
   SUPER_HIGH,
 } from './generated/layout';
+import { clearLinks, forgetLinks } from './links';
 
 // @ts-ignore: decorator
 @inline
@@ -86,6 +87,7 @@ export function flushAll(h: usize): void {
   }
   if (filled & SECOND) memory.fill(h + TLB_SECOND_OFFSET, 0xff, TLB_SECOND_SIZE);
   filled = 0;
+  forgetLinks(h);
   store<u32>(h, 0, SUPER_LOW);
   store<u32>(h, 0, SUPER_HIGH);
 }
@@ -94,6 +96,7 @@ export function flushAll(h: usize): void {
 export function resetTlbs(h: usize): void {
   filled = u32.MAX_VALUE;
   flushAll(h);
+  clearLinks(h);
 }
 
 /**
@@ -111,6 +114,7 @@ export function flushPage(h: usize, address: u64): void {
     flushAll(h);
     return;
   }
+  forgetLinks(h);
   const tag = address & ~(<u64>0xfff);
   for (let tlb = h + TLB_OFFSET; tlb < h + TLB_OFFSET + TLB_SETS * TLB_SET_SIZE; tlb += TLB_SIZE) {
     const entry = tlbEntry(tlb, address);
@@ -141,6 +145,7 @@ export function protectPage(h: usize, ramOffset: u32): void {
 
 /** Drops every fetch translation to a decode page. */
 export function unmapDecodePage(h: usize, decodePage: usize): void {
+  forgetLinks(h);
   for (let set: u32 = 0; set < TLB_SETS; set++) {
     let entry = tlbSet(h, set) + 2 * TLB_SIZE;
     const end = entry + TLB_ENTRIES * TLB_ENTRY;
