@@ -145,7 +145,6 @@ export function protectPage(h: usize, ramOffset: u32): void {
 
 /** Drops every fetch translation to a decode page. */
 export function unmapDecodePage(h: usize, decodePage: usize): void {
-  forgetLinks(h);
   for (let set: u32 = 0; set < TLB_SETS; set++) {
     let entry = tlbSet(h, set) + 2 * TLB_SIZE;
     const end = entry + TLB_ENTRIES * TLB_ENTRY;
