@@ -28,7 +28,7 @@ export function clearLinks(h: usize): void {
 
 /** Notes that code of a fetch at `target` is `found`: what a slot of translated code says. */
 export function noteLink(h: usize, target: u64, found: u32): void {
-  const link = h + LINK_OFFSET + ((<usize>target << 3) & LINK_INDEX);
+  const link = h + LINK_OFFSET + (((<usize>target) << 3) & LINK_INDEX);
   store<u64>(link, target);
   store<u32>(link, load<u32>(h, LINK_KEY), 8);
   store<u32>(link, found, 12);
