@@ -10,8 +10,17 @@ import { join } from 'node:path';
 import { type Browser, expect, type JSHandle, type Page, test } from '@playwright/test';
 import type { Fleet } from '../src/hypervisor/fleet.ts';
 import { which } from '../tools/lib/shell.mjs';
+import { exportFile, importFile } from './support/files.ts';
 import { create, fleetOf, storageReady, take } from './support/fleet.ts';
-import { boot, expectOutput, expectShell, shownState, typeLine } from './support/page.ts';
+import {
+  boot,
+  expectOutput,
+  expectShell,
+  openVm,
+  shownState,
+  showVm,
+  typeLine,
+} from './support/page.ts';
 
 /** The one VM that an address boots, with a disk of its own. */
 const DISK = 1 << 20;
@@ -49,28 +58,12 @@ function restore(fleet: JSHandle<Fleet>, id: string, snapshot: string) {
   );
 }
 
-/** Opens the console of a VM. */
-async function openConsole(page: Page, id: string): Promise<void> {
-  await page.evaluate((id) => {
-    location.hash = `#/vm/${id}`;
-  }, id);
-  const open = page.getByRole('button', { name: 'Open console' });
-  await page.locator('.terminal-host').or(open).first().waitFor();
-  if (await open.isVisible()) await open.click();
-}
-
-/** Opens the console of a VM, and waits for its shell. */
-async function show(page: Page, id: string): Promise<void> {
-  await openConsole(page, id);
-  await expectShell(page);
-}
-
 /** Makes a VM with a disk that lasts, and shows its console. */
 async function bootKept(page: Page): Promise<{ fleet: JSHandle<Fleet>; id: string }> {
   await page.goto('./');
   const fleet = await fleetOf(page);
   const id = await create(fleet, [{ size: DISK }]);
-  await show(page, id);
+  await showVm(page, id);
   return { fleet, id };
 }
 
@@ -111,13 +104,13 @@ test('a guest at work is snapshotted, gone back to, branched and cloned; its dis
     (fleet, from) => fleet.clone({ from, names: ['copy'] }),
     second.id,
   );
-  await show(page, clone ?? '');
+  await showVm(page, clone ?? '');
   await typeLine(page, 'clear; echo X is $X; head -c 3 /dev/vda; echo; hostname');
   await expectOutput(page, /^X is two\ntwo\ncopy$/m);
   // What the clone writes is its own.
   await typeLine(page, 'clear; echo new | dd of=/dev/vda conv=fsync; cat /tmp/lost || echo sure');
   await expectOutput(page, /^sure$/m);
-  await show(page, id);
+  await showVm(page, id);
   await typeLine(page, 'clear; head -c 3 /dev/vda; echo .');
   await expectOutput(page, /^one\n?\.$/m);
   for (const one of [first.id, second.id, branch.id]) {
@@ -152,7 +145,7 @@ test('a reload, a tab that goes away and a guest that crashes leave the VM and i
   expect([status, reason]).toEqual(['off', 'It was cut off when its page ended.']);
   const ms = await restore(again, kept, recovery ?? '');
   console.log(`    restore after a reload: ${ms.toFixed(0)} ms`);
-  await show(page, kept);
+  await showVm(page, kept);
   await typeLine(page, 'clear; echo X is $X; head -c 4 /dev/vda; echo');
   await expectOutput(page, /^X is saved\ndisk$/m);
 
@@ -177,7 +170,7 @@ test('a reload, a tab that goes away and a guest that crashes leave the VM and i
   expect((await names())[0]).toBe('first');
   const last = (await view(again, kept)).recovery;
   await restore(again, kept, last ?? '');
-  await show(other, kept);
+  await showVm(other, kept);
   await typeLine(other, 'clear; echo X is $X; head -c 4 /dev/vda; echo');
   await expectOutput(other, /^X is saved\ndisk$/m);
 
@@ -193,49 +186,6 @@ test('a reload, a tab that goes away and a guest that crashes leave the VM and i
   await take(again, kept, 'the first tab goes on');
   expect((await names()).at(-1)).toBe('the first tab goes on');
 });
-
-/** Puts a file into the page, where it is `file`. */
-async function importFile(
-  page: Page,
-  fleet: JSHandle<Fleet>,
-  path: string,
-  how: 'importVm' | 'importDisk' = 'importVm',
-): Promise<string> {
-  await page.evaluate(() => {
-    const input = document.createElement('input');
-    input.type = 'file';
-    input.id = 'a-file';
-    document.body.append(input);
-  });
-  await page.locator('#a-file').setInputFiles(path);
-  return fleet.evaluate(async (fleet, how) => {
-    const input = document.querySelector<HTMLInputElement>('#a-file');
-    const file = input?.files?.[0];
-    input?.remove();
-    if (!file) throw new Error('There is no file.');
-    return fleet[how](file);
-  }, how);
-}
-
-async function exportFile(
-  fleet: JSHandle<Fleet>,
-  id: string,
-  path: string,
-  how: 'exportVm' | 'exportDisk' = 'exportVm',
-): Promise<void> {
-  const get = async (fleet: Fleet, { id, how }: { id: string; how: 'exportVm' | 'exportDisk' }) => {
-    const { stream } = await fleet[how](id);
-    const blob = await new Response(stream).blob();
-    return new Promise<string>((resolve, reject) => {
-      const reader = new FileReader();
-      reader.onload = () => resolve(String(reader.result));
-      reader.onerror = () => reject(reader.error);
-      reader.readAsDataURL(blob);
-    });
-  };
-  const address = await fleet.evaluate(get, { id, how });
-  writeFileSync(path, Buffer.from(address.slice(address.indexOf(',') + 1), 'base64'));
-}
 
 async function elsewhere(browser: Browser): Promise<{ page: Page; fleet: JSHandle<Fleet> }> {
   const page = await (await browser.newContext()).newPage();
@@ -264,7 +214,7 @@ test('a VM goes out as a file, which the command line verifies, and into another
     const other = await elsewhere(browser);
     const imported = await importFile(other.page, other.fleet, first);
     await other.fleet.evaluate((fleet, id) => fleet.get(id)?.start(), imported);
-    await show(other.page, imported);
+    await showVm(other.page, imported);
     await typeLine(other.page, 'clear; cat /tmp/greeting; head -c 4 /dev/vda; echo');
     await expectOutput(other.page, /^hello\ndisk$/m);
 
@@ -291,7 +241,7 @@ test('a VM at work moves to the command line, and from there back into a page', 
     const fleet = await fleetOf(page);
     // With a disk it would boot its kernel, and such a guest takes no commands.
     const id = await create(fleet, []);
-    await show(page, id);
+    await showVm(page, id);
     await typeLine(page, `X=page; echo page >/tmp/file; ${COUNTER} ${ADVANCE}; echo began`);
     await expectOutput(page, /^began$/m);
     const out = join(folder, 'out.tabvm');
@@ -307,7 +257,7 @@ test('a VM at work moves to the command line, and from there back into a page', 
     const imported = await importFile(other.page, other.fleet, back);
     await other.fleet.evaluate((fleet, id) => fleet.get(id)?.start(), imported);
     // The command line keeps no screen: there is no prompt until somebody types.
-    await openConsole(other.page, imported);
+    await openVm(other.page, imported);
     await expect(shownState(other.page)).toHaveText('Running');
     await typeLine(
       other.page,
@@ -345,7 +295,7 @@ test('a disk goes in and out as a raw image, in which e2fsck and QEMU find nothi
     host('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', raw, untouched);
 
     const id = await create(fleet, [{ id: disk }]);
-    await show(page, id);
+    await showVm(page, id);
     await typeLine(
       page,
       'modprobe ext4; mount /dev/vda /mnt && for i in $(seq 200); do echo $i >/mnt/$i; done; ' +

@@ -59,6 +59,22 @@ export async function openConsole(page: Page, name: string): Promise<void> {
   await expect(page.locator('.console-title h2')).toHaveText(name);
 }
 
+/** The same for a VM by its id, which need not have been started. */
+export async function openVm(page: Page, id: string): Promise<void> {
+  await page.evaluate((id) => {
+    location.hash = `#/vm/${id}`;
+  }, id);
+  const open = page.getByRole('button', { name: 'Open console' });
+  await page.locator('.terminal-host').or(open).first().waitFor();
+  if (await open.isVisible()) await open.click();
+}
+
+/** Opens the console of a VM, and waits for its shell. */
+export async function showVm(page: Page, id: string): Promise<void> {
+  await openVm(page, id);
+  await expectShell(page);
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

@@ -1,6 +1,7 @@
 /**
- * What a browser of ours takes of the host: memory and processor time of all its processes. Linux
- * alone. Guarantees that memory which processes share is counted once.
+ * The processes of a browser of ours: what they take of the host, memory and processor time, and a
+ * sudden end. Linux alone. Guarantees that memory which processes share is counted once, and that no
+ * process of anybody else is ended.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -14,9 +15,43 @@ export interface Usage {
 /** Clock ticks a second, as Linux tells them to programs on every architecture of ours. */
 const TICKS = 100;
 
+interface Process {
+  readonly parent: number;
+  readonly ticks: number;
+  readonly command: string;
+}
+
 /** `marker`: what the first process has among its arguments, and no other program. */
 export function usageOf(marker: string): Usage {
-  const processes = new Map<number, { parent: number; ticks: number; command: string }>();
+  let memory = 0;
+  let ticks = 0;
+  for (const [pid, process] of processesOf(marker)) {
+    ticks += process.ticks;
+    memory += Number(/^Pss:\s+(\d+) kB/m.exec(read(pid, 'smaps_rollup'))?.[1] ?? 0) * 1024;
+  }
+  return { memory, processor: ticks / TICKS };
+}
+
+/** Ends all of them with SIGKILL, until none is left. */
+export function killAll(marker: string): void {
+  for (let pids = living(marker); pids.length > 0; pids = living(marker)) {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+}
+
+/** One that has ended and whose parent has not noticed has no arguments any more. */
+function living(marker: string): number[] {
+  return [...processesOf(marker)].filter(([, { command }]) => command !== '').map(([pid]) => pid);
+}
+
+function processesOf(marker: string): Map<number, Process> {
+  const processes = new Map<number, Process>();
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
@@ -27,21 +62,10 @@ export function usageOf(marker: string): Usage {
     const ticks = Number(fields[11]) + Number(fields[12]);
     processes.set(pid, { parent: Number(fields[1]), ticks, command: read(pid, 'cmdline') });
   }
-  let memory = 0;
-  let ticks = 0;
-  for (const [pid, process] of processes) {
-    if (!isOurs(pid, processes, marker)) continue;
-    ticks += process.ticks;
-    memory += Number(/^Pss:\s+(\d+) kB/m.exec(read(pid, 'smaps_rollup'))?.[1] ?? 0) * 1024;
-  }
-  return { memory, processor: ticks / TICKS };
+  return new Map([...processes].filter(([pid]) => isOurs(pid, processes, marker)));
 }
 
-function isOurs(
-  pid: number,
-  processes: ReadonlyMap<number, { parent: number; command: string }>,
-  marker: string,
-): boolean {
+function isOurs(pid: number, processes: ReadonlyMap<number, Process>, marker: string): boolean {
   for (let at: number | undefined = pid; at !== undefined; at = processes.get(at)?.parent) {
     if (processes.get(at)?.command.includes(marker)) return true;
   }
