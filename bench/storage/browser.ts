@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, type Page, chromium as playwright } from 'playwright';
 import { fleetOf } from '../../e2e/support/fleet.ts';
+import { openVm } from '../../e2e/support/page.ts';
 import { ensureChromium } from '../../tools/lib/chromium.mjs';
 import { serve } from '../../tools/lib/serve.mjs';
 import type { BenchGuest, BenchImage } from '../image.ts';
@@ -79,12 +80,7 @@ export async function createGuest(page: Page, site: Site, guest: NewGuest): Prom
     if (id === undefined) throw new Error('No VM was made.');
     return id;
   }, guest);
-  await page.evaluate((id) => {
-    location.hash = `#/vm/${id}`;
-  }, id);
-  const open = page.getByRole('button', { name: 'Open console' });
-  await page.locator('.terminal-host').or(open).first().waitFor();
-  if (await open.isVisible()) await open.click();
+  await openVm(page, id);
   return id;
 }
 
