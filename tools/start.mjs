@@ -3,13 +3,21 @@
  * missing or stale, serves dist/ and prints the URL. Node alone until npm's packages are there.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { filesUnder, fingerprint, isSource } from './lib/fingerprint.mjs';
 import { main } from './lib/main.mjs';
 import { serve, serveOptions } from './lib/serve.mjs';
-import { ensureParts, ensureSite, publishImages, root, site } from './lib/setup.mjs';
+import {
+  ensureParts,
+  ensureSite,
+  nothingIsMade,
+  progressFile,
+  publishImages,
+  root,
+  site,
+} from './lib/setup.mjs';
 
 await main(async () => {
   const options = serveOptions(process.argv.slice(2));
@@ -22,12 +30,10 @@ await main(async () => {
 
 /**
  * Makes the template debian while the page is served already, with the least claim to the processor;
- * TABVISOR_DEBIAN=no leaves it out. How far it is stands in images/progress.json, which is gone when
- * nothing is being made.
+ * TABVISOR_DEBIAN=no leaves it out. How far it is stands in images/progress.json.
  */
 function makeDebian() {
-  const progress = join(site, 'images/progress.json');
-  rmSync(progress, { force: true });
+  nothingIsMade();
   if (process.env.TABVISOR_DEBIAN === 'no') return;
   const stamp = join(root, 'images/debian/.sources');
   const key = debianKey();
@@ -36,7 +42,13 @@ function makeDebian() {
     'The template debian is being made in the background: some twenty minutes the first time, ' +
       'and 170 MB of packages. TABVISOR_DEBIAN=no leaves it out.',
   );
-  const args = ['guests/build.mjs', 'make', '--progress', progress, 'guests/debian/recipe.json'];
+  const args = [
+    'guests/build.mjs',
+    'make',
+    '--progress',
+    progressFile,
+    'guests/debian/recipe.json',
+  ];
   const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
   child.on('spawn', () => {
     try {
@@ -54,7 +66,7 @@ function makeDebian() {
   child.on('error', failed);
   child.on('exit', (code) => {
     process.off('exit', end);
-    rmSync(progress, { force: true });
+    nothingIsMade();
     if (code !== 0) {
       failed();
       return;

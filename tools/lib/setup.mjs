@@ -130,8 +130,17 @@ export function publishImages() {
   }
   const known = new Set(wanted.map((file) => join(site, file.slice(root.length))));
   for (const file of filesUnder(join(site, 'images'))) {
-    if (!known.has(file) && !file.endsWith('/progress.json')) rmSync(file);
+    if (!known.has(file) && file !== progressFile) rmSync(file);
   }
+  if (!existsSync(progressFile)) nothingIsMade();
+}
+
+/** What the page asks for to learn which templates are being made. */
+export const progressFile = join(site, 'images/progress.json');
+
+/** Says that none is. A page that is told so asks no further; a missing file would be an error to it. */
+export function nothingIsMade() {
+  writeFileSync(progressFile, JSON.stringify({ format: 1, templates: [] }));
 }
 
 /** @param {string} from @param {string} to */

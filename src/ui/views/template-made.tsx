@@ -1,7 +1,7 @@
 /**
- * The template that the server is making, beside those that are there: `images/progress.json` says how
- * far it is, and is gone when nothing is made. It is another program's word: it passes a schema, and a
- * server without it is no failure.
+ * The template that the server is making, beside those that are there: `images/progress.json` says
+ * which, and how far it is. It is another program's word: it passes a schema, and a server without it
+ * is no failure.
  */
 import { useEffect, useState } from 'react';
 import { ProgressBar } from 'react-aria-components/ProgressBar';
@@ -11,11 +11,7 @@ import { loadCatalogue } from '../boot.ts';
 const Line = v.pipe(v.string(), v.maxLength(200));
 const ProgressSchema = v.object({
   format: v.literal(1),
-  templates: v.pipe(
-    v.array(v.object({ name: Line, title: Line, text: Line })),
-    v.minLength(1),
-    v.maxLength(20),
-  ),
+  templates: v.pipe(v.array(v.object({ name: Line, title: Line, text: Line })), v.maxLength(20)),
 });
 type Made = v.InferOutput<typeof ProgressSchema>['templates'][number];
 
