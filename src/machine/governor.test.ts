@@ -47,6 +47,51 @@ describe('a governor', () => {
     expect(spin(governor, clock, 5000).longest).toBeLessThan(40);
   });
 
+  it.each([0.01, 0.2, 0.9])('lets %d through, also where somebody types all the time', (quota) => {
+    const clock = { ms: 0 };
+    const governor = new CpuGovernor(() => clock.ms);
+    governor.quota = quota;
+    let ran = 0;
+    for (; clock.ms < 20_000; clock.ms++) {
+      governor.hurry();
+      while (governor.wait() === 0) {
+        const slice = governor.slice(6);
+        clock.ms += slice;
+        governor.ran(slice);
+        ran += slice;
+        governor.hurry();
+      }
+      governor.steal();
+    }
+    expect(ran / clock.ms).toBeLessThan(quota * 1.05);
+    expect(ran / clock.ms).toBeGreaterThan(quota * 0.9);
+  });
+
+  it('runs at once for who types, and waits for that afterwards', () => {
+    const clock = { ms: 0 };
+    const governor = new CpuGovernor(() => clock.ms);
+    governor.quota = 0.2;
+    const run = () => {
+      const slice = governor.slice(6);
+      clock.ms += slice;
+      governor.ran(slice);
+      return slice;
+    };
+    while (governor.wait() === 0) run();
+    const before = governor.wait();
+    governor.hurry();
+    expect(governor.wait()).toBe(0);
+    const ahead = run();
+    expect(ahead).toBeGreaterThanOrEqual(2);
+    expect(governor.wait()).toBeCloseTo(before + ahead / 0.2 - ahead, 3);
+    // It does not go on like that.
+    for (let key = 0; key < 5; key++) {
+      governor.hurry();
+      if (governor.wait() === 0) run();
+    }
+    expect(governor.wait()).toBeGreaterThan(30);
+  });
+
   it('does not save up more than a tenth of a second of its quota', () => {
     const clock = { ms: 0 };
     const governor = new CpuGovernor(() => clock.ms);

@@ -1,8 +1,9 @@
 /**
  * How much of a host's processor a machine may use. The run loop asks before each slice and says
  * what it used; a machine that has used up its quota waits, in pieces so short that typing stays
- * smooth. What it waits for is stolen time: it would have run. Relies on the host's monotonic clock.
- * A machine without a quota costs one comparison for each slice.
+ * smooth, and who types does not even wait for those. What it waits for is stolen time: it would have
+ * run. Relies on the host's monotonic clock. A machine without a quota costs one comparison for each
+ * slice.
  */
 
 /** Of its quota, what a machine that waits for something else saves up, in milliseconds. */
@@ -13,6 +14,8 @@ const LATE_MS = 1000;
 const SLICE_MS = { least: 1, most: 6 } as const;
 /** Time that a slice at most is apart from the next one where the quota allows, in milliseconds. */
 const PACE_MS = 30;
+/** What a machine runs at once for who types, and waits for afterwards, in milliseconds. */
+const AHEAD_MS = 3;
 /** Time over which demand is looked at, in milliseconds. */
 const WINDOW_MS = 40;
 /** Changes of demand that are told. */
@@ -30,6 +33,8 @@ export class CpuGovernor {
   #stealMs = 0;
   #stolenSince: number | undefined;
   #resting = false;
+  /** Somebody has typed and waits for an answer. */
+  #hurried = false;
   #onDemand: ((demand: number) => void) | undefined;
   #demand = 0;
   #windowFrom = 0;
@@ -72,7 +77,18 @@ export class CpuGovernor {
   slice(wanted: number): number {
     if (this.#quota === undefined) return wanted;
     this.#refill();
-    return Math.max(SLICE_MS.least, Math.min(wanted, this.#credit));
+    const least = this.#hurried ? AHEAD_MS : SLICE_MS.least;
+    return Math.min(wanted, Math.max(least, this.#credit));
+  }
+
+  /**
+   * Somebody has typed: a machine that has used up its quota runs for a moment all the same, and waits
+   * for longer then. One that owes such a moment already waits.
+   */
+  hurry(): void {
+    if (this.#quota === undefined) return;
+    this.#refill();
+    this.#hurried = this.#credit > -AHEAD_MS;
   }
 
   /** The guest ran for so long. */
@@ -82,6 +98,7 @@ export class CpuGovernor {
       this.#credit -= ms;
     }
     this.#resting = false;
+    this.#hurried = false;
     if (this.#onDemand) this.#want(ms);
   }
 
@@ -90,7 +107,7 @@ export class CpuGovernor {
     const quota = this.#quota;
     if (quota === undefined) return 0;
     this.#refill();
-    if (this.#credit > 0) return 0;
+    if (this.#credit > 0 || this.#hurried) return 0;
     return (this.#chunk(quota) - this.#credit) / quota;
   }
 

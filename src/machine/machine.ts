@@ -294,6 +294,9 @@ export class Machine {
   consoleInput(data: Uint8Array): number {
     const taken = this.#input.type(data);
     if (this.#input.waiting) void this.#releaseInputWhenIdle();
+    // Who types is answered at once, also by a guest that has used up its quota.
+    this.#governor.hurry();
+    this.#loop.wake();
     return taken;
   }
 
