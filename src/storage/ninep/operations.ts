@@ -11,31 +11,44 @@ import {
   type WireReader,
   WireWriter,
 } from '../../machine/devices/virtio/nine-p-wire.ts';
-import type { Fid, Fids } from './fids.ts';
+import type { Fid } from './fids.ts';
 import {
-  type Access,
   type Attributes,
   type Changes,
   type NewNode,
   type Qid,
   ShareError,
-  type ShareFileSystem,
 } from './file-system.ts';
+import {
+  link,
+  mkdir,
+  mknod,
+  readlink,
+  rename,
+  renameat,
+  symlink,
+  unlinkat,
+} from './name-operations.ts';
+import {
+  accessOf,
+  type Context,
+  decode,
+  end,
+  NAME_MAX,
+  nameOf,
+  offsetOf,
+  openFile,
+  putQid,
+  putTime,
+  type Reply,
+  timeOf,
+  writable,
+} from './values.ts';
 
-export interface Context<N> {
-  readonly fs: ShareFileSystem<N>;
-  readonly fids: Fids<N>;
-  readonly msize: number;
-}
-
-type Reply = WireWriter;
 /** Has `work` done after all that was given before. */
 type Ordered = <R>(work: () => Promise<R>) => Promise<R>;
 
-const NAME_MAX = 255;
-const TARGET_MAX = 4095;
 const MODE = { file: 0o100000, folder: 0o040000, link: 0o120000 } as const;
-const QID_TYPE = { file: 0, folder: 0x80, link: 0x02 } as const;
 /** Types of directory entries (DT_REG, DT_DIR, DT_LNK). */
 const ENTRY_TYPE = { file: 8, folder: 4, link: 10 } as const;
 /** Tread and Twrite carry this much beside the data. */
@@ -55,11 +68,9 @@ const SETATTR = {
   ATIME_SET: 128,
   MTIME_SET: 256,
 };
-const AT_REMOVEDIR = 0x200;
 const LOCK_SUCCESS = 0;
 const UNLOCKED = 2;
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** Types that have an answer here. */
@@ -420,94 +431,6 @@ async function setattr<N>({ fs, fids }: Context<N>, reader: WireReader): Promise
   await fs.change(node, changes);
 }
 
-async function mkdir<N>({ fs, fids }: Context<N>, reader: WireReader, reply: Reply): Promise<void> {
-  const number = reader.u32();
-  const bytes = reader.string();
-  const how: NewNode = { mode: reader.u32() & 0o7777, uid: 0, gid: reader.u32() };
-  end(reader);
-  const { node } = fids.get(number);
-  writable(fs);
-  putQid(reply, await fs.qid(await fs.makeFolder(node, nameOf(bytes), how)));
-}
-
-async function symlink<N>(
-  { fs, fids }: Context<N>,
-  reader: WireReader,
-  reply: Reply,
-): Promise<void> {
-  const number = reader.u32();
-  const bytes = reader.string();
-  const target = reader.string();
-  const how: NewNode = { mode: 0o777, uid: 0, gid: reader.u32() };
-  end(reader);
-  const { node } = fids.get(number);
-  writable(fs);
-  if (target.length === 0 || target.includes(0)) throw new ShareError('EINVAL');
-  if (target.length > TARGET_MAX) throw new ShareError('ENAMETOOLONG');
-  putQid(reply, await fs.qid(await fs.makeLink(node, nameOf(bytes), decode(target), how)));
-}
-
-/** Devices, pipes and sockets have no place in a shared folder. */
-async function mknod<N>({ fids }: Context<N>, reader: WireReader): Promise<void> {
-  const number = reader.u32();
-  reader.string();
-  reader.bytes(16);
-  end(reader);
-  fids.get(number);
-  throw new ShareError('EPERM');
-}
-
-async function readlink<N>(
-  { fs, fids }: Context<N>,
-  reader: WireReader,
-  reply: Reply,
-): Promise<void> {
-  const number = reader.u32();
-  end(reader);
-  reply.string(encoder.encode(await fs.readLink(fids.get(number).node)));
-}
-
-async function link<N>({ fs, fids }: Context<N>, reader: WireReader): Promise<void> {
-  const folder = reader.u32();
-  const file = reader.u32();
-  const bytes = reader.string();
-  end(reader);
-  const into = fids.get(folder).node;
-  writable(fs);
-  await fs.addName(into, nameOf(bytes), fids.get(file).node);
-}
-
-async function rename<N>({ fs, fids }: Context<N>, reader: WireReader): Promise<void> {
-  const number = reader.u32();
-  const folder = reader.u32();
-  const bytes = reader.string();
-  end(reader);
-  writable(fs);
-  const place = fs.place(fids.get(number).node);
-  if (!place) throw new ShareError('ENOENT');
-  await fs.rename(place.folder, place.name, fids.get(folder).node, nameOf(bytes));
-}
-
-async function renameat<N>({ fs, fids }: Context<N>, reader: WireReader): Promise<void> {
-  const from = reader.u32();
-  const name = reader.string();
-  const to = reader.u32();
-  const newName = reader.string();
-  end(reader);
-  writable(fs);
-  await fs.rename(fids.get(from).node, nameOf(name), fids.get(to).node, nameOf(newName));
-}
-
-async function unlinkat<N>({ fs, fids }: Context<N>, reader: WireReader): Promise<void> {
-  const number = reader.u32();
-  const bytes = reader.string();
-  const flags = reader.u32();
-  end(reader);
-  writable(fs);
-  const what = (flags & AT_REMOVEDIR) !== 0 ? 'folder' : 'other';
-  await fs.remove(fids.get(number).node, nameOf(bytes), what);
-}
-
 /** Extended attributes: there are none. */
 async function xattrwalk<N>({ fids }: Context<N>, reader: WireReader): Promise<void> {
   const number = reader.u32();
@@ -542,68 +465,4 @@ async function getlock<N>({ fids }: Context<N>, reader: WireReader, reply: Reply
 
 async function unsupported(): Promise<void> {
   throw new ShareError('EOPNOTSUPP');
-}
-
-/** A message has no bytes behind its fields. */
-function end(reader: WireReader): void {
-  if (reader.remaining > 0) throw new ShareError('EPROTO');
-}
-
-/** A name within a folder: nothing that could lead anywhere else. */
-function nameOf(bytes: Uint8Array): string {
-  if (bytes.length > NAME_MAX) throw new ShareError('ENAMETOOLONG');
-  const name = decode(bytes);
-  if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) {
-    throw new ShareError('EINVAL');
-  }
-  return name;
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new ShareError('EILSEQ');
-  }
-}
-
-function offsetOf(reader: WireReader): number {
-  const offset = reader.u64();
-  if (offset > BigInt(Number.MAX_SAFE_INTEGER)) throw new ShareError('EFBIG');
-  return Number(offset);
-}
-
-/** Milliseconds of seconds and nanoseconds. */
-function timeOf(reader: WireReader): number {
-  const seconds = Number(BigInt.asIntN(64, reader.u64()));
-  return seconds * 1000 + Math.min(Number(reader.u64()), 999_999_999) / 1e6;
-}
-
-function putTime(reply: WireWriter, ms: number): void {
-  const seconds = Math.floor(ms / 1000);
-  const nanoseconds = Math.min(999_999_999, Math.floor((ms - seconds * 1000) * 1e6));
-  reply.u64(BigInt.asUintN(64, BigInt(seconds))).u64(nanoseconds);
-}
-
-function putQid(reply: WireWriter, { kind, version, path }: Qid): WireWriter {
-  return reply
-    .u8(QID_TYPE[kind])
-    .u32(version >>> 0)
-    .u64(path);
-}
-
-function accessOf(flags: number): Access {
-  const access = flags & OPEN.ACCESS;
-  if (access === OPEN.RDWR) return 'both';
-  return access === OPEN.WRONLY ? 'write' : 'read';
-}
-
-function openFile<N>(fid: Fid<N>) {
-  if (fid.entries) throw new ShareError('EISDIR');
-  if (!fid.file) throw new ShareError('EBADF');
-  return fid.file;
-}
-
-function writable<N>(fs: ShareFileSystem<N>): void {
-  if (fs.readOnly) throw new ShareError('EROFS');
 }

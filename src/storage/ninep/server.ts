@@ -21,7 +21,8 @@ import {
 } from '../../machine/devices/virtio/nine-p-wire.ts';
 import { Fids } from './fids.ts';
 import { ShareError, type ShareFileSystem } from './file-system.ts';
-import { answer, type Context, changes, isKnown, type Operation } from './operations.ts';
+import { answer, changes, isKnown, type Operation } from './operations.ts';
+import type { Context } from './values.ts';
 
 export interface ServerEvents {
   /** A failure that no error number describes. */
