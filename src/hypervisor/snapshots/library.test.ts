@@ -31,7 +31,7 @@ function page(opening: () => Promise<Broker> = () => Broker.open(folder, async (
   };
   Comlink.expose({ ready: async () => Comlink.proxy(await opening()) }, port2);
   port1.start();
-  const { workers, made } = fakeWorkers();
+  const { workers, made, timing } = fakeWorkers();
   const fleet = new Fleet({
     templates: templateSources(new URL('http://page/images/')),
     assets: { worker: '', core: '', coreShared: '' },
@@ -39,7 +39,7 @@ function page(opening: () => Promise<Broker> = () => Broker.open(folder, async (
     workers,
   });
   pages.push({ end });
-  return { fleet, made, end };
+  return { fleet, made, timing, end };
 }
 
 beforeEach(async () => {
@@ -162,6 +162,19 @@ describe('snapshots of a VM', () => {
     worker.refuses = true;
     await vm.restore(id);
     expect(worker.closed).toBe(true);
+    expect(one.made.at(-1)!.ram[0]).toBe(7);
+    await eventually(() => expect(vm.view.status).toBe('running'));
+  });
+
+  test('one that is taken by a machine which tells late that it runs is restored all the same', async () => {
+    const one = page();
+    const { vm, worker } = await started(one);
+    worker.ram[0] = 7;
+    const { id } = await vm.takeSnapshot({ name: 'first' });
+    await vm.powerOff();
+    one.timing.lateness = 100;
+    await vm.restore(id);
+    expect(vm.view.current).toBe(id);
     expect(one.made.at(-1)!.ram[0]).toBe(7);
     await eventually(() => expect(vm.view.status).toBe('running'));
   });

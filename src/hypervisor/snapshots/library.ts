@@ -12,7 +12,7 @@ import type { Fleet } from '../fleet.ts';
 import { freeName } from '../names.ts';
 import type { Origin } from '../origin.ts';
 import type { CaptureCallbacks, StorageApi } from '../storage/api.ts';
-import { isLive, type Vm } from '../vm.ts';
+import { isLive, isPending, type Vm } from '../vm.ts';
 import { Backups } from './backups.ts';
 import { VmFiles } from './files.ts';
 import { KeptVms } from './kept-vms.ts';
@@ -180,7 +180,11 @@ export class Library {
     await this.keep(vm);
     const own = record.vm === vm.view.keptId;
     await vm.goOn(this.#origin(record, own ? 'same' : 'new'));
-    if (!isLive(vm.view.status)) throw new Error(vm.view.reason ?? 'It could not be restored.');
+    // It runs when that has been answered; that it does may be told a moment later.
+    const { status, reason } = vm.view;
+    if (!isLive(status) && !isPending(status)) {
+      throw new Error(reason ?? 'It could not be restored.');
+    }
     vm.setKept({ current: record.id, recovery: undefined });
     this.#fleet.events.add({
       vm: vm.view.id,

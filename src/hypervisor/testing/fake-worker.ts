@@ -18,6 +18,12 @@ import type { Workers } from '../workers.ts';
 
 const PAGE = 4096;
 
+/** Of all workers of a page, also of those that are still to be made. */
+export interface Timing {
+  /** Milliseconds by which what a worker tells comes later than what it answers. */
+  lateness: number;
+}
+
 export class FakeWorker {
   readonly isolation = 'worker';
   readonly sharedMemory = false;
@@ -36,6 +42,8 @@ export class FakeWorker {
   #lose: (error: Error) => void = () => {};
   #token: string | undefined;
   #captured = new Uint8Array(0);
+
+  constructor(private readonly timing: Timing) {}
 
   attach(events: ConnectionEvents): void {
     this.#events = events;
@@ -144,21 +152,24 @@ export class FakeWorker {
   }
 
   #state(state: GuestState): void {
-    queueMicrotask(() => {
+    const tell = () => {
       if (!this.closed) this.#events?.message({ type: 'state', state });
-    });
+    };
+    if (this.timing.lateness > 0) setTimeout(tell, this.timing.lateness);
+    else queueMicrotask(tell);
   }
 }
 
 /** Gives out such workers; `made` has them all, the newest last. */
-export function fakeWorkers(): { workers: Workers; made: FakeWorker[] } {
+export function fakeWorkers(): { workers: Workers; made: FakeWorker[]; timing: Timing } {
+  const timing = { lateness: 0 };
   const made: FakeWorker[] = [];
   const take = async (_: string, opened: (connection: Connection) => void) => {
-    const worker = new FakeWorker();
+    const worker = new FakeWorker(timing);
     made.push(worker);
     const connection = worker as unknown as Connection;
     opened(connection);
     return connection;
   };
-  return { workers: { take, warm: async () => {} } as unknown as Workers, made };
+  return { workers: { take, warm: async () => {} } as unknown as Workers, made, timing };
 }
