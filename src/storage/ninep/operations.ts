@@ -12,13 +12,7 @@ import {
   WireWriter,
 } from '../../machine/devices/virtio/nine-p-wire.ts';
 import type { Fid } from './fids.ts';
-import {
-  type Attributes,
-  type Changes,
-  type NewNode,
-  type Qid,
-  ShareError,
-} from './file-system.ts';
+import { type Attributes, type Changes, type Qid, ShareError } from './file-system.ts';
 import {
   link,
   mkdir,
