@@ -134,7 +134,8 @@ test('three busy VMs with weights 1, 2 and 4 get processor time and do work as t
   await fleet.evaluate((fleet, weights) => {
     for (const [i, vm] of fleet.all.entries()) vm.setLimits({ cpu: { weight: weights[i] } });
   }, weights);
-  // Until its loop is translated a guest does little.
+  // Until its loop is translated, and the engine has made the best of that, a guest does less with its
+  // time; one that has little time takes long for it.
   await page.waitForTimeout(3000);
   const reports = fleet.evaluateHandle(watchReports);
   let [time, work]: number[][] = [[], []];
@@ -153,7 +154,7 @@ test('three busy VMs with weights 1, 2 and 4 get processor time and do work as t
     console.log(`    ${figure}`);
   } while (++span < 8 && !kept());
   expect(off(time)).toBeLessThan(0.1);
-  // What is shared is time: on a host that is busy itself a guest may do less than another with it.
+  // What is shared is time: until all are as warm as each other they do not do as much with it.
   expect(work).toEqual(work.toSorted((a, b) => a - b));
 });
 

@@ -74,7 +74,8 @@ test('three busy guests get processor time and do work as their weights', async 
   const file = join(folder, 'weights.yaml');
   writeFileSync(file, ['format: 1', 'name: weights', 'vms:', ...vms, ''].join('\n'));
   const url = await up(file);
-  // Until its loop is translated a guest does little.
+  // Until its loop is translated, and the engine has made the best of that, a guest does less with its
+  // time; one that has little time takes long for it.
   await sleep(SPAN_MS);
   const before = await totals(url);
   let [time, work]: number[][] = [[], []];
@@ -88,6 +89,6 @@ test('three busy guests get processor time and do work as their weights', async 
     console.log(`    weights 1:2:4: processor and work off by ${off.join(' and ')}`);
   } while (++span < SPANS && !kept());
   expect(offWeights(time!)).toBeLessThan(0.1);
-  // What is shared is time: on a host that is busy itself a guest may do less than another with it.
+  // What is shared is time: until all are as warm as each other they do not do as much with it.
   expect(work).toEqual(work!.toSorted((a, b) => a - b));
 });
