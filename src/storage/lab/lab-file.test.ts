@@ -16,6 +16,7 @@ vms:
   client:
     count: 2
     after: [server]
+update: { batch: 2 }
 `;
 
 const problemsOf = (text: string) => {
@@ -53,6 +54,13 @@ test.each([
     'resources',
     'resourses',
     'Line 6: There is no “resourses” here. Is it “resources”?',
+  ],
+  ['an unknown key of the update', 'batch', 'batches', 'Line 13: There is no “batches” here.'],
+  [
+    'a batch of none',
+    'batch: 2',
+    'batch: 0',
+    'Line 13: “update.batch”: This is a whole number from 1 to 16.',
   ],
   [
     'a VM that is not there',
