@@ -54,15 +54,11 @@ export function dataTlbOf(h: usize): usize {
   return tlbSet(h, setFor(h, effectivePrivilege(h, LOAD)));
 }
 
-/** The set of TLBs by which fetches go. */
-export function fetchSet(h: usize): u32 {
-  const priv = load<u32>(h, PRIV);
-  return priv == MACHINE ? SET_MACHINE : priv == USER ? SET_USER : SET_SUPERVISOR;
-}
-
 /** The fetch TLB in force. */
 export function fetchTlbOf(h: usize): usize {
-  return tlbSet(h, fetchSet(h)) + TLB_FETCH;
+  const priv = load<u32>(h, PRIV);
+  const set = priv == MACHINE ? SET_MACHINE : priv == USER ? SET_USER : SET_SUPERVISOR;
+  return tlbSet(h, set) + TLB_FETCH;
 }
 
 /** Physical address for `size` bytes within one page, PMP asked; fills the TLB. */

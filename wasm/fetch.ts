@@ -12,7 +12,6 @@ import {
   FLAG_CODE,
   OP_CROSS,
   OP_LOOKUP,
-  OP_TRANSLATED,
   PC,
   RAM_BASE,
   RAM_OFFSET,
@@ -22,7 +21,6 @@ import {
 import { fetchTlbOf } from './access';
 import { decodeLong, decodeShort } from './generated/decoder';
 import { accessFault, effectivePrivilege, FETCH, isRam, NOWHERE, ramAt, translateFor } from './mmu';
-import { noteLink } from './links';
 import { decodePageAt, decodePageOf, dropCode, isAbsent, pageFlags, setPageFlags } from './pages';
 import { pmpAllows, pmpAllowsPage } from './pmp';
 import { fillEntry, protectPage, resetTlbs, tlbEntry } from './tlb';
@@ -91,17 +89,6 @@ export function fetchPage(h: usize, fetchTlb: usize, pc: u64): usize {
     fillEntry(h, entry, pc, <u32>page);
   }
   return page;
-}
-
-/** What translated code goes on in at `target`, noted as a link; 0: nothing is translated there. */
-export function findLink(h: usize, target: u64): u32 {
-  const entry = tlbEntry(fetchTlbOf(h), target);
-  if (load<u64>(entry) != (target & ~(<u64>0xfff))) return 0;
-  const slot: usize = load<u32>(entry, 8) + ((<usize>target & 0xfff) << 2);
-  if ((load<u32>(slot) & 0x1ff) != OP_TRANSLATED) return 0;
-  const found = load<u32>(slot, 4);
-  noteLink(h, target, found);
-  return found;
 }
 
 /** Decodes the instruction that `slot` stands for. `base`: guest-virtual address of its page. */

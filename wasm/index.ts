@@ -16,7 +16,6 @@ import {
 import { resetDecodeCache } from './fetch';
 import { CAUSE_ABSENT, MACHINE } from './hart';
 import { FETCH, LOAD, STORE, translateFor } from './mmu';
-import { forgetLinks } from './links';
 import { noteStore } from './pages';
 import { flushAll } from './tlb';
 import { lookAtClock } from './trap';
@@ -29,7 +28,6 @@ export * from './float';
 export * from './integer';
 export { fflags } from './float/flags';
 export { loadSlow, storeSlow } from './access';
-export { findLink } from './fetch';
 export { sys_csrrc, sys_csrrci, sys_csrrs, sys_csrrsi, sys_csrrw, sys_csrrwi } from './csr';
 export { sys_cbo_clean, sys_cbo_flush, sys_cbo_inval, sys_cbo_zero } from './system';
 
@@ -65,11 +63,6 @@ export function refresh(hart: u32): void {
 
 export function flush_tlb(hart: u32): void {
   flushAll(hartAt(hart));
-}
-
-/** Translated code was dropped: none of it is gone on in any more. */
-export function forget_links(hart: u32): void {
-  forgetLinks(hartAt(hart));
 }
 
 /** The host wrote RAM: `length` bytes at `ramOffset`. */

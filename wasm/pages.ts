@@ -23,7 +23,6 @@ import {
 } from './generated/layout';
 import { CAUSE_ABSENT, fault, look } from './hart';
 import { code_dropped, first_store } from './host';
-import { forgetLinks } from './links';
 import { unmapDecodePage } from './tlb';
 
 /** Stores after which a page that was code is taken for data, and its decoded code dropped. */
@@ -66,9 +65,8 @@ export function decodePageAt(index: u32): usize {
 }
 
 /** Makes the interpreter forget the translated code of a decode page. */
-function dropRegions(h: usize, page: usize, ramOffset: u32): void {
+function dropRegions(page: usize, ramOffset: u32): void {
   if (load<u32>(page, DECODE_PAGE_REGIONS) == 0) return;
-  forgetLinks(h);
   store<u32>(page, 0, DECODE_PAGE_REGIONS);
   for (let slot = page; slot < page + DECODE_PAGE_END; slot += 8) {
     if ((load<u32>(slot) & 0x1ff) == OP_TRANSLATED) store<u64>(slot, 0);
@@ -83,7 +81,7 @@ export function dropCode(h: usize, ramOffset: u32): void {
   store<u16>(DECODE_MAP_OFFSET + ((ramOffset >>> 12) << 1), 0);
   const page = decodePageAt(index);
   unmapDecodePage(h, page);
-  dropRegions(h, page, ramOffset);
+  dropRegions(page, ramOffset);
   store<u32>(page, load<u32>(h, DECODE_FREE));
   store<u32>(h, index, DECODE_FREE);
   setPageFlags(ramOffset, pageFlags(ramOffset) & ~FLAG_CODE);
@@ -103,7 +101,7 @@ function forget(h: usize, ramOffset: u32, size: u32): void {
   }
   store<u32>(page, stores, DECODE_PAGE_STORES);
   if (load<u32>(page, DECODE_PAGE_REGIONS)) {
-    dropRegions(h, page, ramOffset);
+    dropRegions(page, ramOffset);
     // Translated code may stand in it.
     look(h);
   }

@@ -15,7 +15,6 @@ import {
   SUPER_LOW,
   SUPER_HIGH,
 } from './generated/layout';
-import { clearLinks, forgetLinks } from './links';
 
 // @ts-ignore: decorator
 @inline
@@ -87,7 +86,6 @@ export function flushAll(h: usize): void {
   }
   if (filled & SECOND) memory.fill(h + TLB_SECOND_OFFSET, 0xff, TLB_SECOND_SIZE);
   filled = 0;
-  forgetLinks(h);
   store<u32>(h, 0, SUPER_LOW);
   store<u32>(h, 0, SUPER_HIGH);
 }
@@ -96,7 +94,6 @@ export function flushAll(h: usize): void {
 export function resetTlbs(h: usize): void {
   filled = u32.MAX_VALUE;
   flushAll(h);
-  clearLinks(h);
 }
 
 /**
@@ -114,7 +111,6 @@ export function flushPage(h: usize, address: u64): void {
     flushAll(h);
     return;
   }
-  forgetLinks(h);
   const tag = address & ~(<u64>0xfff);
   for (let tlb = h + TLB_OFFSET; tlb < h + TLB_OFFSET + TLB_SETS * TLB_SET_SIZE; tlb += TLB_SIZE) {
     const entry = tlbEntry(tlb, address);

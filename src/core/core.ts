@@ -26,7 +26,6 @@ export interface CoreExports {
   /** Runs at most `budget` instructions of a hart. */
   run(hart: number, budget: number): ExitReason;
   flush_tlb(hart: number): void;
-  forget_links(hart: number): void;
   /** The host wrote `length` bytes of guest RAM at `ramOffset`: drops decoded code there. */
   invalidate(hart: number, ramOffset: number, length: number): void;
   /** Recomputes what is derived from saved fields, after a restore. */

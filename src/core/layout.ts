@@ -4,7 +4,7 @@
  * in bytes from the start of the memory.
  *
  *   0x0000_0000  null guard and the core's constants
- *   0x0001_0000  harts: HART_STRIDE bytes each (registers, TLBs, links)
+ *   0x0001_0000  harts: HART_STRIDE bytes each (registers, then TLBs)
  *   0x0020_0000  page flags: one byte for each page of guest RAM
  *   0x0030_0000  decode map: u16 for each page of guest RAM, the decode page that holds it (0: none)
  *   0x0040_0000  decode pages: instructions of one guest page, decoded
@@ -22,7 +22,7 @@ export const RAM_BASE = 0x8000_0000;
 export const RAM_MAX = 0x8000_0000;
 
 export const HARTS_OFFSET = 0x1_0000;
-export const HART_STRIDE = 0x2_2000;
+export const HART_STRIDE = 0x2_0000;
 export const HARTS_MAX = 8;
 
 export const PAGE_FLAGS_OFFSET = 0x20_0000;
@@ -88,16 +88,6 @@ export const TLB_FETCH = 2 * TLB_SIZE;
 export const TLB_SECOND_ENTRIES = 1024;
 export const TLB_SECOND_OFFSET = TLB_OFFSET + TLB_SETS * TLB_SET_SIZE;
 export const TLB_SECOND_SIZE = TLB_SECOND_ENTRIES * TLB_ENTRY;
-
-/**
- * Behind those: links, by which translated code finds other translated code at once: target u64,
- * key u32 (hart field link_key), then u32 as in a slot of Translated code; 0: none.
- */
-export const LINK_ENTRIES = 1024;
-export const LINK_OFFSET = TLB_SECOND_OFFSET + TLB_SECOND_SIZE;
-export const LINK_SIZE = LINK_ENTRIES * 16;
-/** Of a target shifted left by 3: the offset of its link. */
-export const LINK_INDEX = (LINK_ENTRIES - 1) * 16;
 
 export type FieldType = 'u32' | 'u64';
 
@@ -193,8 +183,7 @@ const definitions = [
   ['data_tlb', 'u32', 1, false],
   /** Jumps to a slot after which it is given to the translator; 0: never. */
   ['heat_threshold', 'u32', 1, false],
-  /** Links with another key hold no more: TlbSet of fetches, and from bit 2 on a count of flushes. */
-  ['link_key', 'u32', 1, false],
+  ['fetch_tlb', 'u32', 1, false],
   /** Decode pages handed out so far, and the first of those that were given back (0: none). */
   ['decode_next', 'u32', 1, false],
   ['decode_free', 'u32', 1, false],

@@ -1,5 +1,5 @@
 /**
- * Emits one region as one WebAssembly function `(entry: i32, base: i64, n: i32) → ()`.
+ * Emits one region as one WebAssembly function `(entry: i32, base: i64) → ()`.
  *
  * `entry` is the number of the node to begin at, `base` the guest-virtual address of the page. Where
  * the guest's registers live says `registers.ts`. `n` counts down the instructions that may still
@@ -9,14 +9,14 @@
  * pc, or goes on with a tail call where the address has translated code and the engine can. At a
  * fault the hart's state is that of the interpreter.
  */
-import { LINK_INDEX, LINK_OFFSET } from '../core/layout.ts';
+import { TLB_INDEX } from '../core/layout.ts';
+import { OperationCode } from '../isa/table.ts';
 import { emitExpression } from './emit-expression.ts';
 import { emitEvent, emitInstruction, scopeOf } from './emit-instruction.ts';
 import {
   at,
   type CodeNotes,
   Frame,
-  HART,
   I32_LOCALS,
   I64_LOCALS,
   Local,
@@ -55,7 +55,6 @@ export interface EmittedRegion {
 const FS_BYTE = at('mstatus') + 1;
 const FS_BITS = 0x60;
 const PAGE_MASK = -4096n;
-const LINKS = HART + LINK_OFFSET;
 
 /** Actions that leave rd in memory themselves. */
 const WRITES_ITSELF: ReadonlySet<string> = new Set(['atomic', 'system']);
@@ -150,6 +149,7 @@ class RegionEmitter {
     ] as const;
     const prologue = new Code().u32(locals.length);
     for (const [count, type] of locals) prologue.u32(count).byte(type);
+    prologue.i32(0).memory(Op.i32_load, at('budget')).set(Local.n);
     prologue.i32(0).memory(Op.i32_load, at('data_tlb')).set(Local.tlb);
     const codeAt = prologue.length;
     prologue.append(code).op(Op.end);
@@ -332,32 +332,49 @@ class RegionEmitter {
 
   #emitWayOut(): void {
     const { code } = this.#frame;
+    code.i32(0).get(Local.n).memory(Op.i32_store, at('budget'));
     // Without tail calls the interpreter's loop finds what comes next, and calls it.
     if (this.#frame.module.features.tailCalls) this.#emitLink();
-    code.i32(0).get(Local.n).memory(Op.i32_store, at('budget'));
     code.i32(0).get(Local.target).memory(Op.i64_store, at('pc'));
   }
 
-  /** Goes on where the way out is linked: at what the links say of the target, or the core finds. */
+  /** Goes on where the way out is linked: the fetch TLB leads to a decode page, its slot to code. */
   #emitLink(): void {
     const { code } = this.#frame;
     code.get(Local.slot).op(Op.if, Type.void);
-    code.get(Local.target).op(Op.i32_wrap_i64).i32(3).op(Op.i32_shl).i32(LINK_INDEX).op(Op.i32_and);
-    code.tee(Local.slot).memory(Op.i64_load, LINKS).get(Local.target).op(Op.i64_eq);
-    code.get(Local.slot).memory(Op.i32_load, LINKS + 8);
-    code.i32(0).memory(Op.i32_load, at('link_key')).op(Op.i32_eq, Op.i32_and);
+    code.get(Local.target).i64(8n).op(Op.i64_shr_u, Op.i32_wrap_i64).i32(TLB_INDEX).op(Op.i32_and);
     code
-      .op(Op.if, Type.i32)
+      .i32(0)
+      .memory(Op.i32_load, at('fetch_tlb'))
+      .op(Op.i32_add)
+      .tee(Local.slot)
+      .memory(Op.i64_load, 0);
+    code
+      .get(Local.target)
+      .i64(PAGE_MASK)
+      .op(Op.i64_and)
+      .tee(Local.i64Temp)
+      .op(Op.i64_eq, Op.if, Type.void);
+    code.get(Local.slot).memory(Op.i32_load, 8);
+    code
+      .get(Local.target)
+      .op(Op.i32_wrap_i64)
+      .i32(0xfff)
+      .op(Op.i32_and)
+      .i32(2)
+      .op(Op.i32_shl, Op.i32_add);
+    code.tee(Local.slot).memory(Op.i32_load, 0).i32(0x1ff).op(Op.i32_and);
+    code.i32(OperationCode.Translated).op(Op.i32_eq, Op.if, Type.void);
+    code
       .get(Local.slot)
-      .memory(Op.i32_load, LINKS + 12);
-    code.op(Op.else).i32(HART).get(Local.target);
-    code.call(this.#frame.module.helper('findLink', ['i32', 'i64'], 'i32')).op(Op.end);
-    code.tee(Local.site).op(Op.if, Type.void);
-    code.get(Local.site).i32(0xff).op(Op.i32_and);
-    code.get(Local.target).i64(PAGE_MASK).op(Op.i64_and).get(Local.n);
+      .memory(Op.i32_load, 4)
+      .tee(Local.site)
+      .i32(0xff)
+      .op(Op.i32_and)
+      .get(Local.i64Temp);
     code.get(Local.site).i32(8).op(Op.i32_shr_u);
     code.op(Op.return_call_indirect).u32(this.#frame.module.regionType).u32(0);
-    code.op(Op.end, Op.end);
+    code.op(Op.end, Op.end, Op.end);
   }
 }
 

@@ -29,7 +29,7 @@ export interface CodeNotes {
   readonly instructions: (readonly [position: number, instruction: RegionInstruction])[];
 }
 
-/** Locals, by number; the first three are the parameters, registers follow. */
+/** Locals, by number; the first two are the parameters, registers follow. */
 export const Local = {
   /** Node to go to, at a dispatcher. */
   entry: 0,
@@ -54,7 +54,7 @@ export const Local = {
   firstRegister: 13,
 } as const;
 /** Declared locals before the registers: i32, then i64. */
-export const I32_LOCALS = 6;
+export const I32_LOCALS = 7;
 export const I64_LOCALS = 4;
 
 /** The hart's place in the memory: translated code serves hart 0. */

@@ -45,7 +45,7 @@ export function buildModule(
     const found = types.indexOf(key);
     return found >= 0 ? found : types.push(key) - 1;
   };
-  const regionType = typeOf(['i32', 'i64', 'i32'], undefined);
+  const regionType = typeOf(['i32', 'i64'], undefined);
   const helpers = new Map<string, { index: number; type: number }>();
   const scope: ModuleScope = {
     regionType,

@@ -359,7 +359,6 @@ export class Translator {
     this.#pages.clear();
     for (const index of this.#placed) this.#core.table.set(index, null);
     this.#placed.clear();
-    this.#core.exports.forget_links(HART);
     this.#links = newLinks(this.#core.table.length);
     this.#library?.link(this.#core, this.#links);
     this.stats.code_bytes = 0;

@@ -19,8 +19,6 @@ import {
   HARTS_OFFSET,
   HEAT_MASK,
   HEAT_OFFSET,
-  LINK_OFFSET,
-  LINK_SIZE,
   PAGE_FLAGS_OFFSET,
   RAM_BASE,
   RAM_OFFSET,
@@ -213,7 +211,7 @@ function start(random: Random): Start {
 const fieldsEnd = Math.max(...HART_FIELDS.map(({ offset, count }) => offset + 8 * count));
 const FORBIDDEN: readonly (readonly [number, number])[] = [
   [HARTS_OFFSET + fieldsEnd, HARTS_OFFSET + TLB_OFFSET],
-  [HARTS_OFFSET + LINK_OFFSET + LINK_SIZE, HARTS_OFFSET + 2 * HART_STRIDE],
+  [HARTS_OFFSET + TLB_SECOND_OFFSET + TLB_SECOND_SIZE, HARTS_OFFSET + 2 * HART_STRIDE],
   [PAGE_FLAGS_OFFSET - WASM_PAGE, PAGE_FLAGS_OFFSET],
   [PAGE_FLAGS_OFFSET + RAM / PAGE, PAGE_FLAGS_OFFSET + WASM_PAGE],
   [DECODE_MAP_OFFSET - WASM_PAGE, DECODE_MAP_OFFSET],

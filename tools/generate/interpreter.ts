@@ -292,7 +292,7 @@ export function interpreterSource(): string {
   const { pure, system, atomic } = helpers();
   const isFloatHelper = (name: string) => /(^|_)f(32|64)(_|$)/.test(name);
   return `import {
-  ABSENT_HIT, ATTENTION, BUDGET, DATA_TLB, DECODE_PAGE_END, DECODE_PAGES_OFFSET, EVENT, EXIT_ABSENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
+  ABSENT_HIT, ATTENTION, BUDGET, DATA_TLB, FETCH_TLB, DECODE_PAGE_END, DECODE_PAGES_OFFSET, EVENT, EXIT_ABSENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_SBI, EXIT_WATCH, EXIT_WFI,
   F, FAULT, FFLAGS, FRM, STAT_TRANSLATED, HARTS_OFFSET, HART_STRIDE, INSTRET, LOOK_INTERVAL, PC, TLB_INDEX, TLB_WRITE, WAITING,
   WATCH_HIT, X,
 } from './layout';
@@ -302,10 +302,9 @@ import { ${atomic.join(', ')} } from '../atomic';
 import { ${system.filter((n) => n.startsWith('sys_csr')).join(', ')} } from '../csr';
 import { ${system.filter((n) => !n.startsWith('sys_csr')).join(', ')} } from '../system';
 import { NEXT_FAST, NEXT_OUTER, TRAPPED } from '../events';
-import { dataTlbOf, fetchSet, fetchTlbOf, loadSlow, storeSlow } from '../access';
+import { dataTlbOf, fetchTlbOf, loadSlow, storeSlow } from '../access';
 import { crossPage, decodeAt, fetchPage, redecode } from '../fetch';
 import { heat } from '../heat';
-import { chooseLinks } from '../links';
 import { loadShared } from '../shared';
 import { tlbEntry } from '../tlb';
 import { dirtyFloat, floatOn, unbox } from '../hart';
@@ -361,7 +360,7 @@ export function run(hart: u32, budget: i32): u32 {
     const dataTlb = dataTlbOf(h);
     const fetchTlb = fetchTlbOf(h);
     store<u32>(h, <u32>dataTlb, DATA_TLB);
-    chooseLinks(h, fetchSet(h));
+    store<u32>(h, <u32>fetchTlb, FETCH_TLB);
     const pc = load<u64>(h, PC);
     let page: usize = fetchPage(h, fetchTlb, pc);
     if (page == 0) {
@@ -430,8 +429,9 @@ export function run(hart: u32, budget: i32): u32 {
         case 4: {
           // Translated
           n++;
+          store<i32>(h, n, BUDGET);
           const target = load<u32>(slot, 4);
-          call_indirect<void>(target >>> 8, target & 0xff, base, n);
+          call_indirect<void>(target >>> 8, target & 0xff, base);
           const after = load<i32>(h, BUDGET);
           store<u64>(h, load<u64>(h, STAT_TRANSLATED) + <u64>(n - after), STAT_TRANSLATED);
           if (load<u32>(h, EVENT)) {

@@ -9,7 +9,7 @@
 ;;   80200014  ret
 ;;   → an address known at run time
 (module
-  (type $t0 (func (param i32 i64 i32)))
+  (type $t0 (func (param i32 i64)))
   (type $t1 (func (param i32 i64 i32) (result i64)))
   (type $t2 (func (param i32 i64 i32 i64)))
   (import "core" "loadSlow" (func $loadSlow (param i32 i64 i32) (result i64)))
@@ -17,10 +17,11 @@
   (import "core" "fflags" (global $fflags (mut i32)))
   (import "env" "table" (table $table 0 funcref))
   (import "env" "memory" (memory 1024))
-  (func $r0 (export "r0") (param $entry i32) (param $base i64) (param $n i32)
-    (local $tlb i32) (local $slot i32) (local $site i32) (local $mode i32) (local $i32Temp i32)
-    (local $host i32) (local $address i64) (local $value i64) (local $target i64)
-    (local $i64Temp i64) (local $ra i64) (local $sp i64)
+  (func $r0 (export "r0") (param $entry i32) (param $base i64)
+    (local $n i32) (local $tlb i32) (local $slot i32) (local $site i32) (local $mode i32)
+    (local $i32Temp i32) (local $host i32) (local $address i64) (local $value i64)
+    (local $target i64) (local $i64Temp i64) (local $ra i64) (local $sp i64)
+    (local.set $n (i32.load offset=(;budget;) (i32.const 0)))
     (local.set $tlb (i32.load offset=(;data_tlb;) (i32.const 0)))
     block $out
       block $event

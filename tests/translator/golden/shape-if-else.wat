@@ -12,16 +12,15 @@
 ;;   80200010  add a2, a2, a1
 ;;   → the interpreter at 80200014
 (module
-  (type $t0 (func (param i32 i64 i32)))
-  (type $t1 (func (param i32 i64) (result i32)))
-  (import "core" "findLink" (func $findLink (param i32 i64) (result i32)))
+  (type $t0 (func (param i32 i64)))
   (import "core" "fflags" (global $fflags (mut i32)))
   (import "env" "table" (table $table 0 funcref))
   (import "env" "memory" (memory 1024))
-  (func $r0 (export "r0") (param $entry i32) (param $base i64) (param $n i32)
-    (local $tlb i32) (local $slot i32) (local $site i32) (local $mode i32) (local $i32Temp i32)
-    (local $host i32) (local $address i64) (local $value i64) (local $target i64)
-    (local $i64Temp i64) (local $a0 i64) (local $a1 i64) (local $a2 i64)
+  (func $r0 (export "r0") (param $entry i32) (param $base i64)
+    (local $n i32) (local $tlb i32) (local $slot i32) (local $site i32) (local $mode i32)
+    (local $i32Temp i32) (local $host i32) (local $address i64) (local $value i64)
+    (local $target i64) (local $i64Temp i64) (local $a0 i64) (local $a1 i64) (local $a2 i64)
+    (local.set $n (i32.load offset=(;budget;) (i32.const 0)))
     (local.set $tlb (i32.load offset=(;data_tlb;) (i32.const 0)))
     block $out
       block $event
@@ -79,34 +78,38 @@
       end
       (local.set $slot (i32.const 0))
     end
+    (i32.store offset=(;budget;) (i32.const 0) (local.get $n))
     local.get $slot
     if
-      (i32.and
-        (i64.eq
-          (i64.load offset=184320
-            (local.tee $slot
+      (i64.eq
+        (i64.load
+          (local.tee $slot
+            (i32.add
               (i32.and
-                (i32.shl (i32.wrap_i64 (local.get $target)) (i32.const 3))
-                (i32.const 16368))))
-          (local.get $target))
-        (i32.eq
-          (i32.load offset=184328 (local.get $slot))
-          (i32.load offset=(;link_key;) (i32.const 0))))
-      if (result i32)
-        (i32.load offset=184332 (local.get $slot))
-      else
-        (call $findLink (i32.const 65536) (local.get $target))
-      end
-      local.tee $site
+                (i32.wrap_i64 (i64.shr_u (local.get $target) (i64.const 8)))
+                (i32.const 8176))
+              (i32.load offset=(;fetch_tlb;) (i32.const 0)))))
+        (local.tee $i64Temp (i64.and (local.get $target) (i64.const -4096))))
       if
-        (return_call_indirect $table (type $t0)
-          (i32.and (local.get $site) (i32.const 255))
-          (i64.and (local.get $target) (i64.const -4096))
-          (local.get $n)
-          (i32.shr_u (local.get $site) (i32.const 8)))
+        (i32.eq
+          (i32.and
+            (i32.load
+              (local.tee $slot
+                (i32.add
+                  (i32.load offset=8 (local.get $slot))
+                  (i32.shl
+                    (i32.and (i32.wrap_i64 (local.get $target)) (i32.const 4095))
+                    (i32.const 2)))))
+            (i32.const 511))
+          (i32.const 4))
+        if
+          (return_call_indirect $table (type $t0)
+            (i32.and (local.tee $site (i32.load offset=4 (local.get $slot))) (i32.const 255))
+            (local.get $i64Temp)
+            (i32.shr_u (local.get $site) (i32.const 8)))
+        end
       end
     end
-    (i32.store offset=(;budget;) (i32.const 0) (local.get $n))
     (i64.store offset=(;pc;) (i32.const 0) (local.get $target))
   )
 )
