@@ -13,7 +13,7 @@ export interface BenchArguments {
   readonly sides: readonly SideName[];
   readonly rounds: number;
   readonly quick: boolean;
-  readonly json?: string;
+  readonly json: string | undefined;
   readonly help: boolean;
 }
 
@@ -31,26 +31,39 @@ Measures disks, work on them, snapshots and starts; "storage --help" says how.
 `;
 
 export function parseArguments(words: readonly string[]): BenchArguments {
-  const { rows, sides, rounds, json, quick = false, help = false } = parse(words);
-  const names = listed(rows, 'rows', [BOOT, ...ROWS.map(({ name }) => name)]);
+  const { text, common } = parseWords(words, ['rows', 'sides'], 'npm run bench --');
+  const names = listed(text('rows'), 'rows', [BOOT, ...ROWS.map(({ name }) => name)]);
   return {
     boot: names.includes(BOOT),
     rows: ROWS.filter(({ name }) => names.includes(name)),
-    sides: listed(sides, 'sides', SIDES),
-    rounds: rounds === undefined ? (quick ? 1 : 3) : parseRounds(rounds),
-    quick,
-    json,
-    help,
+    sides: listed(text('sides'), 'sides', SIDES),
+    ...common,
   };
 }
 
-function parse(words: readonly string[]) {
+/** The options that all benchmarks have, and the text of those in `lists`. `command`: for the help. */
+export function parseWords(words: readonly string[], lists: readonly string[], command: string) {
+  const values = valuesOf(words, lists, command);
+  const text = (name: string) => {
+    const value = values[name];
+    return typeof value === 'string' ? value : undefined;
+  };
+  const quick = values.quick === true;
+  const rounds = text('rounds');
+  const count = rounds === undefined ? (quick ? 1 : 3) : parseRounds(rounds);
+  return { text, common: { rounds: count, json: text('json'), quick, help: values.help === true } };
+}
+
+function valuesOf(
+  words: readonly string[],
+  lists: readonly string[],
+  command: string,
+): Readonly<Record<string, unknown>> {
   try {
     return parseArgs({
       args: [...words],
       options: {
-        rows: { type: 'string' },
-        sides: { type: 'string' },
+        ...Object.fromEntries(lists.map((name) => [name, { type: 'string' } as const])),
         rounds: { type: 'string' },
         json: { type: 'string' },
         quick: { type: 'boolean' },
@@ -58,7 +71,7 @@ function parse(words: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new UserError(`${messageOf(error).split('\n')[0]} See "npm run bench -- --help".`);
+    throw new UserError(`${messageOf(error).split('\n')[0]} See "${command} --help".`);
   }
 }
 
@@ -77,7 +90,7 @@ export function listed<T extends string>(
   return all.filter((name) => wanted.includes(name));
 }
 
-export function parseRounds(text: string): number {
+function parseRounds(text: string): number {
   if (/^[1-9]\d?$/.test(text)) return Number(text);
   throw new UserError(`"${text}" is no number of rounds: write it as in --rounds 3.`);
 }

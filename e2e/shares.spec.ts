@@ -1,6 +1,6 @@
 /** The shared folder of a VM: what is dropped on its console, and what the guest leaves there. */
 import { expect, type Page, test } from '@playwright/test';
-import { boot, expectOutput, shownState, typeLine } from './support/page.ts';
+import { boot, expectOutput, shownState, showView, typeLine } from './support/page.ts';
 
 /** The guest mounts the folder a moment after its prompt. */
 const MOUNTED = 'until grep -q /mnt/shared /proc/mounts; do sleep 0.2; done';
@@ -56,29 +56,23 @@ test('a folder of this computer is shared, only to read or to be changed', async
     await file.write('Dear guest');
     await file.close();
   });
-  const show = (view: string) =>
-    page
-      .getByRole('navigation', { name: /^Views/ })
-      .getByRole('link', { name: view })
-      .click();
-
-  await show('Files');
+  await showView(page, 'Files');
   await page.getByRole('button', { name: 'Share a folder of this computer, only to read' }).click();
   await expect(page.getByText('The folder “picked” of this computer, only to read')).toBeVisible();
   await expect(page.getByRole('row', { name: /letter\.txt/ })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Delete letter.txt' })).toBeDisabled();
-  await show('Console');
+  await showView(page, 'Console');
   await powerCycle(page);
   await typeLine(page, `${MOUNTED}; clear; cd /mnt/shared; cat letter.txt; echo; echo x >new`);
   await expectOutput(page, /^Dear guest$/m);
   await expectOutput(page, /Read-only file system|Operation not permitted|Permission denied/);
 
-  await show('Files');
+  await showView(page, 'Files');
   await page.getByRole('button', { name: 'let the guest change it' }).click();
   await expect(
     page.getByText('The folder “picked” of this computer, which the guest'),
   ).toBeVisible();
-  await show('Console');
+  await showView(page, 'Console');
   await powerCycle(page);
   await typeLine(
     page,

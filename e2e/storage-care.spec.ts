@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { expect, type Page, test } from '@playwright/test';
-import { boot, expectOutput, typeLine } from './support/page.ts';
+import { boot, expectOutput, showView, typeLine } from './support/page.ts';
 
 function dock(page: Page, text: RegExp) {
   return page.getByRole('region', { name: 'Tasks' }).filter({ hasText: text });
@@ -50,16 +50,11 @@ test('a snapshot is given up while it is taken: nothing of it is kept, and the g
     'Snapshot “Snapshot 2” of micro-1',
   );
 
-  const show = (view: string) =>
-    page
-      .getByRole('navigation', { name: /^Views/ })
-      .getByRole('link', { name: view })
-      .click();
-  await show('Snapshots');
+  await showView(page, 'Snapshots');
   const tree = page.getByRole('tree', { name: 'Snapshots of micro-1' });
   await expect(tree.getByRole('treeitem', { name: /^Snapshot 1/ })).toBeVisible();
   await expect(tree.getByRole('treeitem')).toHaveCount(2);
-  await show('Console');
+  await showView(page, 'Console');
   await typeLine(page, 'clear; ls -s /tmp');
   await expectOutput(page, /65536 fill$/m);
 });

@@ -5,7 +5,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
-import { boot, expectOutput, expectShell, row, shownState, typeLine } from './support/page.ts';
+import {
+  boot,
+  expectOutput,
+  expectShell,
+  row,
+  shownState,
+  showView,
+  typeLine,
+} from './support/page.ts';
 
 /** Nothing serious in either theme, nothing that scrolls sideways on a phone, nothing too small to hit. */
 async function expectFit(page: Page, view: string): Promise<void> {
@@ -42,13 +50,6 @@ async function expectNarrow(page: Page, view: string): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
-function show(page: Page, view: string): Promise<void> {
-  return page
-    .getByRole('navigation', { name: /^Views/ })
-    .getByRole('link', { name: view })
-    .click();
-}
-
 function ended(page: Page, title: RegExp) {
   return page.locator('.task-dock', { hasText: title });
 }
@@ -60,7 +61,7 @@ test('a snapshot is taken, gone back to, cloned, exported and imported', async (
   await typeLine(page, 'echo here >/marker; echo set-$((1 + 1))');
   await expectOutput(page, /^set-2$/m);
 
-  await show(page, 'Snapshots');
+  await showView(page, 'Snapshots');
   await expect(page.getByText('micro-1 has no snapshots yet.')).toBeVisible();
   await expectFit(page, 'no snapshots');
   await page.keyboard.press('t');
@@ -94,21 +95,21 @@ test('a snapshot is taken, gone back to, cloned, exported and imported', async (
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(item('Marked')).toBeVisible();
 
-  await show(page, 'Console');
+  await showView(page, 'Console');
   await typeLine(page, 'rm /marker; echo gone-$((1 + 2))');
   await expectOutput(page, /^gone-3$/m);
-  await show(page, 'Snapshots');
+  await showView(page, 'Snapshots');
   await item('Marked').click();
   await page.keyboard.press('Enter');
   await expect(page.getByRole('checkbox', { name: /Take a snapshot first/ })).toBeChecked();
   await page.getByRole('button', { name: 'Restore', exact: true }).click();
   await expect(ended(page, /micro-1 is where it was then/)).toBeVisible();
   await expect(tree.getByRole('treeitem')).toHaveCount(3);
-  await show(page, 'Console');
+  await showView(page, 'Console');
   await typeLine(page, 'cat /marker');
   await expectOutput(page, /^here$/m);
 
-  await show(page, 'Snapshots');
+  await showView(page, 'Snapshots');
   await item('Marked').click();
   await page.getByRole('button', { name: 'Clone from here…' }).click();
   await page.getByRole('textbox', { name: 'Name' }).fill('twin');
@@ -120,7 +121,7 @@ test('a snapshot is taken, gone back to, cloned, exported and imported', async (
 
   await row(page, 'micro-1').click();
   await expect(page.locator('.console-title h2')).toHaveText('micro-1');
-  await show(page, 'Snapshots');
+  await showView(page, 'Snapshots');
   await item('Marked').click();
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export as a .tabvm file' }).click();
@@ -172,10 +173,10 @@ test('a page that goes away in the middle offers what its machines can go on fro
   await page.keyboard.press('t');
   await page.getByRole('button', { name: 'Take the snapshot' }).click();
   await expect(ended(page, /The guest stood still/)).toBeVisible();
-  await show(page, 'Disks');
+  await showView(page, 'Disks');
   await expect(page.getByRole('article', { name: 'Disk /dev/vda' })).toContainText('persistent');
   await expectFit(page, 'disks');
-  await show(page, 'Files');
+  await showView(page, 'Files');
   const dropped = await page.evaluateHandle(() => {
     const transfer = new DataTransfer();
     transfer.items.add(new File(['Dear guest'], 'letter.txt'));

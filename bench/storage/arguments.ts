@@ -1,7 +1,5 @@
 /** The arguments of `npm run bench -- storage`, checked like those of the bench itself. */
-import { parseArgs } from 'node:util';
-import { messageOf, UserError } from '../../src/machine/errors.ts';
-import { listed, parseRounds } from '../arguments.ts';
+import { listed, parseWords } from '../arguments.ts';
 
 export const PARTS = ['disk', 'work', 'snapshots', 'start'] as const;
 export type Part = (typeof PARTS)[number];
@@ -24,30 +22,6 @@ Measures what storage does, beside QEMU 10 with a raw file where that has the li
 `;
 
 export function parseStorageArguments(words: readonly string[]): StorageArguments {
-  const { parts, rounds, json, quick = false, help = false } = parse(words);
-  return {
-    parts: listed(parts, 'parts', PARTS),
-    rounds: rounds === undefined ? (quick ? 1 : 3) : parseRounds(rounds),
-    quick,
-    json,
-    help,
-  };
-}
-
-function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: {
-        parts: { type: 'string' },
-        rounds: { type: 'string' },
-        json: { type: 'string' },
-        quick: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    const [first] = messageOf(error).split('\n');
-    throw new UserError(`${first} See "npm run bench -- storage --help".`);
-  }
+  const { text, common } = parseWords(words, ['parts'], 'npm run bench -- storage');
+  return { parts: listed(text('parts'), 'parts', PARTS), ...common };
 }

@@ -54,6 +54,14 @@ export async function typeLine(page: Page, line: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
+/** Goes to a view of the VM that is shown: Console, Snapshots, Disks, … */
+export function showView(page: Page, view: string): Promise<void> {
+  return page
+    .getByRole('navigation', { name: /^Views/ })
+    .getByRole('link', { name: view })
+    .click();
+}
+
 export async function openConsole(page: Page, name: string): Promise<void> {
   await page.getByRole('tab', { name: new RegExp(`^${name},`) }).click();
   await expect(page.locator('.console-title h2')).toHaveText(name);

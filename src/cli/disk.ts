@@ -44,16 +44,7 @@ export async function copyOut(disk: OverlayDisk, file: string): Promise<void> {
   });
   try {
     await target.truncate(size);
-    const bytes = new Uint8Array(PIECE);
-    for (let at = 0; at < size; at += PIECE) {
-      const piece = bytes.subarray(0, Math.min(PIECE, size - at));
-      await disk.read(at, piece);
-      for (let i = 0; i < piece.length; i += GRAIN) {
-        const part = piece.subarray(i, i + GRAIN);
-        if (!isZero(part)) await target.write(part, 0, part.length, at + i);
-      }
-      progress(at + piece.length, size);
-    }
+    await copyData(disk, size, (part, at) => target.write(part, 0, part.length, at));
     await target.datasync();
   } finally {
     await target.close();
@@ -66,21 +57,30 @@ async function importRaw(file: string, overlay: string): Promise<void> {
     const { size } = source;
     const opened = await openOverlay({ overlay, size, existing: false });
     try {
-      const bytes = new Uint8Array(PIECE);
-      for (let at = 0; at < size; at += PIECE) {
-        const piece = bytes.subarray(0, Math.min(PIECE, size - at));
-        await source.read(at, piece);
-        for (let i = 0; i < piece.length; i += GRAIN) {
-          const part = piece.subarray(i, i + GRAIN);
-          if (!isZero(part)) await opened.disk.write(at + i, part);
-        }
-        progress(at + piece.length, size);
-      }
+      await copyData(source, size, (part, at) => opened.disk.write(at, part));
     } finally {
       await opened.close();
     }
   } finally {
     await source.close();
+  }
+}
+
+/** Gives to `write` what is not zero, in order, and tells how far it is. */
+async function copyData(
+  from: Pick<OverlayDisk | FileDisk, 'read'>,
+  size: number,
+  write: (part: Uint8Array, at: number) => unknown,
+): Promise<void> {
+  const bytes = new Uint8Array(PIECE);
+  for (let at = 0; at < size; at += PIECE) {
+    const piece = bytes.subarray(0, Math.min(PIECE, size - at));
+    await from.read(at, piece);
+    for (let i = 0; i < piece.length; i += GRAIN) {
+      const part = piece.subarray(i, i + GRAIN);
+      if (!isZero(part)) await write(part, at + i);
+    }
+    progress(at + piece.length, size);
   }
 }
 
