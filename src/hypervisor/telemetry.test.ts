@@ -127,4 +127,21 @@ describe('telemetry', () => {
     expect(telemetry.idleSince('1')).toBeUndefined();
     expect(telemetry.loads()).toEqual([{ maximum: 128 * MIB, used: 7, busy: 0.5, live: true }]);
   });
+
+  it('takes a moment now and then, as the agent needs it, for no work', () => {
+    const { clock, show, telemetry, wait } = setup();
+    const report = (busy: number) => {
+      wait(1000);
+      show({ ...running('1', busy), memory: 128 * MIB });
+    };
+    report(0.004);
+    const since = clock.now;
+    for (let second = 1; second <= 120; second++) report(second % 30 === 0 ? 0.13 : 0.004);
+    expect(telemetry.idleSince('1')).toBe(since);
+    // Little work, but all the time, is work.
+    for (let second = 0; second < 30; second++) report(0.05);
+    expect(telemetry.idleSince('1')).toBeUndefined();
+    for (let second = 0; second < 60; second++) report(0.004);
+    expect(telemetry.idleSince('1')).toBeGreaterThan(since);
+  });
 });

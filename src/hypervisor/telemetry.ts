@@ -23,6 +23,11 @@ const FIRST_MS = 1000;
 const HOST_MS = 1000;
 /** Below this share of a processor a guest counts as idle: what an idle kernel takes is less. */
 const IDLE_SHARE = 0.03;
+/**
+ * That share is an average which forgets in this time: the agent's answer now and then fills an
+ * eighth of a second, and is no work of the guest's.
+ */
+const IDLE_MEMORY_MS = 10_000;
 
 export interface TelemetrySources {
   readonly fleet: { readonly store: StoreApi<FleetState>; readonly events: EventLog };
@@ -42,6 +47,8 @@ interface Watched {
   /** When the last report came; undefined after a gap. */
   at: number | undefined;
   values: MetricValues;
+  /** Share of a processor, on average of late; undefined before the first report. */
+  load: number | undefined;
   idleSince: number | undefined;
 }
 
@@ -129,6 +136,7 @@ export class Telemetry {
     watched.figures = figures;
     if (figures === undefined) {
       watched.at = undefined;
+      watched.load = undefined;
       watched.idleSince = undefined;
       watched.values = {};
       return false;
@@ -138,7 +146,9 @@ export class Telemetry {
     watched.at = now;
     watched.values = valuesOf(vm);
     watched.series.record(from, now, watched.values);
-    if (figures.busy >= IDLE_SHARE || vm.status !== 'running') watched.idleSince = undefined;
+    const { load = figures.busy } = watched;
+    watched.load = load + (figures.busy - load) * (1 - Math.exp((from - now) / IDLE_MEMORY_MS));
+    if (watched.load >= IDLE_SHARE || vm.status !== 'running') watched.idleSince = undefined;
     else watched.idleSince ??= now;
     this.costs.charge(vm.id, vm.name, {
       from,
@@ -223,6 +233,7 @@ export class Telemetry {
         figures: undefined,
         at: undefined,
         values: {},
+        load: undefined,
         idleSince: undefined,
       };
       this.#watched.set(id, watched);
