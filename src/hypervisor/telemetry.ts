@@ -24,8 +24,8 @@ const HOST_MS = 1000;
 /** Below this share of a processor a guest counts as idle: what an idle kernel takes is less. */
 const IDLE_SHARE = 0.03;
 /**
- * That share is an average which forgets in this time: the agent's answer now and then fills an
- * eighth of a second, and is no work of the guest's.
+ * One that is idle stays so until an average which forgets in this time is above: the agent's answer
+ * now and then fills an eighth of a second, and is no work of the guest's.
  */
 const IDLE_MEMORY_MS = 10_000;
 
@@ -47,9 +47,9 @@ interface Watched {
   /** When the last report came; undefined after a gap. */
   at: number | undefined;
   values: MetricValues;
-  /** Share of a processor, on average of late; undefined before the first report. */
-  load: number | undefined;
   idleSince: number | undefined;
+  /** While it is idle: the share of a processor that it used of late, on average. */
+  load: number;
 }
 
 export class Telemetry {
@@ -136,7 +136,6 @@ export class Telemetry {
     watched.figures = figures;
     if (figures === undefined) {
       watched.at = undefined;
-      watched.load = undefined;
       watched.idleSince = undefined;
       watched.values = {};
       return false;
@@ -146,10 +145,8 @@ export class Telemetry {
     watched.at = now;
     watched.values = valuesOf(vm);
     watched.series.record(from, now, watched.values);
-    const { load = figures.busy } = watched;
-    watched.load = load + (figures.busy - load) * (1 - Math.exp((from - now) / IDLE_MEMORY_MS));
-    if (watched.load >= IDLE_SHARE || vm.status !== 'running') watched.idleSince = undefined;
-    else watched.idleSince ??= now;
+    if (vm.status === 'running') this.#judgeIdle(watched, figures.busy, from, now);
+    else watched.idleSince = undefined;
     this.costs.charge(vm.id, vm.name, {
       from,
       to: now,
@@ -159,6 +156,17 @@ export class Telemetry {
       storage: this.#sources.stored(vm.id),
     });
     return true;
+  }
+
+  #judgeIdle(watched: Watched, busy: number, from: number, now: number): void {
+    if (watched.idleSince === undefined) {
+      if (busy >= IDLE_SHARE) return;
+      watched.idleSince = now;
+      watched.load = 0;
+      return;
+    }
+    watched.load += (busy - watched.load) * (1 - Math.exp((from - now) / IDLE_MEMORY_MS));
+    if (watched.load >= IDLE_SHARE) watched.idleSince = undefined;
   }
 
   /** The host's figures are the sum of the VMs'. */
@@ -233,8 +241,8 @@ export class Telemetry {
         figures: undefined,
         at: undefined,
         values: {},
-        load: undefined,
         idleSince: undefined,
+        load: 0,
       };
       this.#watched.set(id, watched);
     }
